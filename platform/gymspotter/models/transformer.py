@@ -1,0 +1,83 @@
+"""The paper's Transformer fusion module (Le Viet et al. 2024, section 3.2, equations 1 to 7).
+
+Where the paper is silent: the width of a head (its equations leave D free, so heads need not divide 3N = 51), the
+width of the feed-forward, and how T rows become one output (the mean over time here).
+
+Shapes: B batch, T frames, J joints, C = 3 coordinates, F = 3J features, H heads, D head width, K classes.
+"""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from gymspotter.errors import InputError
+
+
+@dataclass(frozen=True, kw_only=True)
+class TransformerConfig:
+    """The paper's Transformer."""
+
+    heads: int = 4
+    """Attention heads (h in the paper)."""
+    head_width: int = 64
+    """Width D of a head; it need not divide the input's width."""
+    feed_forward: int = 256
+    """Hidden width of the feed-forward."""
+    dropout: float = 0.1
+    """Dropout on the attention's and the feed-forward's outputs."""
+
+    def __post_init__(self) -> None:
+        for name in ("heads", "head_width", "feed_forward"):
+            if getattr(self, name) < 1:
+                raise InputError(f"{name} is {getattr(self, name)}: use at least 1.")
+        if not 0 <= self.dropout < 1:
+            raise InputError(f"dropout is {self.dropout:g}: use 0 or more and less than 1.")
+
+
+def sinusoids(frames: int, width: int) -> Tensor:
+    """Positional encoding P [frames, width]: equations 2 and 3, for an odd width too."""
+    position = torch.arange(frames).unsqueeze(1)
+    rate = 10000.0 ** (-torch.arange(0, width, 2) / width)
+    encoding = torch.zeros(frames, width)
+    encoding[:, 0::2] = torch.sin(position * rate)
+    encoding[:, 1::2] = torch.cos(position * rate[: width // 2])
+    return encoding
+
+
+class Transformer(nn.Module):
+    """One encoder block over the flattened joints of each frame."""
+
+    positions_TF: Tensor
+
+    def __init__(self, config: TransformerConfig, *, joints: int, frames: int, classes: int) -> None:
+        super().__init__()
+        width, inner = 3 * joints, config.heads * config.head_width
+        self.heads = config.heads
+        self.register_buffer("positions_TF", sinusoids(frames, width), persistent=False)
+        # W^Q, W^K, W^V of all heads side by side: the same as one projection a head (equation 4).
+        self.project_in = nn.Linear(width, 3 * inner, bias=False)
+        self.project_out = nn.Linear(inner, width, bias=False)
+        self.norm_attention = nn.LayerNorm(width)
+        self.feed_forward = nn.Sequential(
+            nn.Linear(width, config.feed_forward), nn.ReLU(), nn.Linear(config.feed_forward, width)
+        )
+        self.norm_feed_forward = nn.LayerNorm(width)
+        self.dropout = nn.Dropout(config.dropout)
+        self.head = nn.Linear(width, classes)
+
+    def forward(self, poses_BTJC: Tensor) -> Tensor:
+        """Logits [B, K] of normalised poses [B, T, J, C]."""
+        x_BTF = poses_BTJC.flatten(2) + self.positions_TF
+        x_BTF = self.norm_attention(x_BTF + self.dropout(self._attend(x_BTF)))  # equation 5
+        x_BTF = self.norm_feed_forward(x_BTF + self.dropout(self.feed_forward(x_BTF)))  # equation 6
+        return self.head(x_BTF.mean(dim=1))  # equation 7
+
+    def _attend(self, x_BTF: Tensor) -> Tensor:
+        """Multi-head attention: equations 1 and 4."""
+        q, k, v = (
+            part.unflatten(-1, (self.heads, -1)).transpose(1, 2)  # [B, H, T, D]
+            for part in self.project_in(x_BTF).chunk(3, dim=-1)
+        )
+        return self.project_out(F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2))

@@ -1,0 +1,146 @@
+"""Runs and models in MLflow: where the store is, how a classifier is registered, how one is loaded again.
+
+A registered classifier is a torch.export program (pt2), which is data: loading it executes none of its author's code.
+"""
+
+import os
+import subprocess
+import warnings
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+# MLflow 3 reports its use to its vendor unless told otherwise; nothing of a user's is sent anywhere by us.
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+
+import mlflow
+import numpy as np
+import torch
+from mlflow.exceptions import MlflowException
+from mlflow.models.signature import ModelSignature
+from mlflow.types import Schema, TensorSpec
+
+from gymspotter.errors import InputError
+from gymspotter.models import Classifier
+from gymspotter.skeleton import CANONICAL
+
+DEFAULT_TRACKING_URI = "sqlite:///mlflow.db"
+MODEL_NAME = "gymspotter"
+CHAMPION, CHALLENGER = "champion", "challenger"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelFacts:
+    """What a registered classifier says of itself; all of it travels with the model.
+
+    ``frames`` and ``grid_fps`` are the segment it takes; ``data`` fingerprints the training tracks, ``split`` says how
+    the test side was chosen, ``scores`` what it reached there.
+    """
+
+    model: str
+    classes: list[str]
+    frames: int
+    grid_fps: float
+    layout: str = CANONICAL.name
+    data: str = ""
+    split: str = ""
+    commit: str = ""
+    scores: dict[str, float] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Registered:
+    """A loaded version of the registered model."""
+
+    version: str
+    module: torch.nn.Module
+    facts: ModelFacts
+
+
+def use_store(tracking_uri: str | None = None) -> str:
+    """Point MLflow at a store: the argument, else MLFLOW_TRACKING_URI, else a SQLite file in the current folder."""
+    uri = tracking_uri or os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_TRACKING_URI
+    mlflow.set_tracking_uri(uri)
+    mlflow.set_registry_uri(uri)
+    return uri
+
+
+def use_experiment(name: str, artifacts: Path | None = None) -> None:
+    """Log to the experiment of that name; a new one keeps its files in ``artifacts``, if given."""
+    if mlflow.get_experiment_by_name(name) is None:
+        mlflow.create_experiment(name, artifact_location=artifacts.resolve().as_uri() if artifacts else None)
+    mlflow.set_experiment(name)
+
+
+def register(classifier: Classifier, facts: ModelFacts, aliases: Sequence[str] = (CHALLENGER,)) -> str:
+    """Log a classifier to the active run, register it, point ``aliases`` at it; returns the version.
+
+    The first version of all becomes the champion too: there is none to beat.
+    """
+    joints = len(CANONICAL.joints)
+    # torch.export fixes a dimension whose example size is 1, so the example is a batch of several.
+    example = np.random.default_rng(0).normal(size=(4, facts.frames, joints, 3)).astype(np.float32)
+    # Nameless, because MLflow's PyTorch flavour takes an array and not a dict of named ones.
+    signature = ModelSignature(
+        inputs=Schema([TensorSpec(np.dtype(np.float32), (-1, facts.frames, joints, 3))]),
+        outputs=Schema([TensorSpec(np.dtype(np.float32), (-1, len(facts.classes)))]),
+    )
+    client = mlflow.MlflowClient()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        info = mlflow.pytorch.log_model(
+            classifier.eval(),
+            name="model",
+            registered_model_name=MODEL_NAME,
+            serialization_format="pt2",
+            signature=signature,
+            input_example=example,
+            # Given, because MLflow would otherwise load the model in a fresh process to find out.
+            pip_requirements=[f"torch=={torch.__version__.split('+')[0]}", f"numpy=={np.__version__}"],
+            metadata=asdict(facts),
+        )
+    version = str(info.registered_model_version)
+    has_champion = CHAMPION in client.get_registered_model(MODEL_NAME).aliases
+    for alias in {*aliases, *(() if has_champion else (CHAMPION,))}:
+        client.set_registered_model_alias(MODEL_NAME, alias, version)
+    return version
+
+
+def load(which: str = CHAMPION) -> Registered:
+    """The registered classifier at an alias or a version number.
+
+    An alias is resolved to a version first, so that what is loaded and what is named in answers cannot differ.
+
+    Raises:
+        InputError: there is no such model.
+    """
+    client = mlflow.MlflowClient()
+    try:
+        version = which if which.isdigit() else client.get_model_version_by_alias(MODEL_NAME, which).version
+        uri = f"models:/{MODEL_NAME}/{version}"
+        facts = ModelFacts(**_known(mlflow.models.get_model_info(uri).metadata))
+        module = mlflow.pytorch.load_model(uri)
+    except MlflowException as error:
+        raise InputError(
+            f"model {MODEL_NAME}@{which} is not in the registry {mlflow.get_registry_uri()!r}: train one with "
+            "`gymspotter train`, or name another store with MLFLOW_TRACKING_URI."
+        ) from error
+    return Registered(version=str(version), module=module, facts=facts)
+
+
+def _known(metadata: dict[str, Any] | None) -> dict[str, Any]:
+    """Without what MLflow adds to a model's metadata on its own."""
+    return {key: value for key, value in (metadata or {}).items() if key in ModelFacts.__dataclass_fields__}
+
+
+def git_commit(folder: Path | None = None) -> str:
+    """The commit of the checkout this code runs from, marked "+" when it has changes; "" outside a checkout."""
+    here = folder or Path(__file__).parent
+    try:
+        commit = subprocess.run(
+            ["git", "describe", "--always", "--abbrev=40", "--dirty=+"], cwd=here, capture_output=True, text=True
+        )
+    except FileNotFoundError:
+        return ""
+    return commit.stdout.strip()

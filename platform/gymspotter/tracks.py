@@ -1,0 +1,178 @@
+"""The skeleton store: one Parquet row per track, and beside it the quarantine of inputs that yielded none.
+
+A store is a folder with ``tracks/*.parquet`` and ``quarantine/*.parquet``, zstd-compressed, readable by anything that
+reads Parquet: per-frame values are lists with one fixed-size, flattened entry per frame (51 = 17 joints x 3).
+"""
+
+import datetime as dt
+import itertools
+import os
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from gymspotter.errors import InputError
+from gymspotter.skeleton import CANONICAL, Floats
+
+_J = len(CANONICAL.joints)
+# Shape of one frame of each per-frame column.
+_PER_FRAME = {"joints": (_J, 3), "scores": (_J,), "image_xy": (_J, 2)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Track:
+    """One athlete over one span of a video, on the sampling grid.
+
+    ``video_id`` is the first 16 hex digits of the content's SHA-256, ``span`` the number of the span in the video,
+    ``t0`` the time of its first frame in seconds, ``fps`` the grid. ``joints`` [n, 17, 3] are canonical (metres,
+    camera-aligned, hip at the origin, NaN where not seen), ``scores`` [n, 17], ``image_xy`` [n, 17, 2] in shares of
+    the picture. ``layout`` is the estimator's native layout, from which they were made.
+    """
+
+    video_id: str
+    span: int
+    uri: str
+    label: str | None
+    group: str
+    fps: float
+    t0: float
+    joints: Floats
+    scores: Floats
+    image_xy: Floats
+    layout: str
+    estimator: str
+    estimator_version: str
+
+    @property
+    def seen(self) -> float:
+        """The share of frames in which a person was found."""
+        return float(np.isfinite(self.joints[:, :, 0]).any(axis=1).mean())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quarantined:
+    """An input that yielded no track: where (``stage``: probe, duplicate or pose), what kind of error, and why."""
+
+    uri: str
+    span: int | None
+    stage: str
+    error: str
+    message: str
+    time: str
+
+
+def quarantined(uri: str, stage: str, error: str, message: str, span: int | None = None) -> Quarantined:
+    """A quarantine row of now (UTC, ISO 8601)."""
+    now = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
+    return Quarantined(uri=uri, span=span, stage=stage, error=error, message=message, time=now)
+
+
+_TRACK_SCHEMA = pa.schema(
+    [
+        pa.field("video_id", pa.string(), nullable=False),
+        pa.field("span", pa.int32(), nullable=False),
+        pa.field("uri", pa.string(), nullable=False),
+        pa.field("label", pa.string()),
+        pa.field("group", pa.string(), nullable=False),
+        pa.field("fps", pa.float64(), nullable=False),
+        pa.field("t0", pa.float64(), nullable=False),
+        *(
+            pa.field(name, pa.list_(pa.list_(pa.float32(), int(np.prod(shape)))), nullable=False)
+            for name, shape in _PER_FRAME.items()
+        ),
+        pa.field("layout", pa.string(), nullable=False),
+        pa.field("estimator", pa.string(), nullable=False),
+        pa.field("estimator_version", pa.string(), nullable=False),
+    ]
+)
+_QUARANTINE_SCHEMA = pa.schema(
+    [
+        pa.field("uri", pa.string(), nullable=False),
+        pa.field("span", pa.int32()),
+        *(pa.field(name, pa.string(), nullable=False) for name in ("stage", "error", "message", "time")),
+    ]
+)
+
+
+def write_tracks(tracks: Sequence[Track], store: str | Path) -> None:
+    """Add tracks to a store as one file, which appears whole or not at all."""
+    _write(tracks_to_table(tracks), Path(store) / "tracks")
+
+
+def write_quarantine(rows: Sequence[Quarantined], store: str | Path) -> None:
+    """Add quarantine rows to a store as one file."""
+    _write(pa.Table.from_pylist([asdict(row) for row in rows], schema=_QUARANTINE_SCHEMA), Path(store) / "quarantine")
+
+
+def read_tracks(store: str | Path) -> list[Track]:
+    """All tracks of a store, sorted by (video_id, span).
+
+    Raises:
+        InputError: there is no store there, a file in it is not one of ours, or a (video_id, span) stands twice.
+    """
+    files = sorted((Path(store) / "tracks").glob("*.parquet"))
+    if not files:
+        raise InputError(f"tracks {str(store)!r} is not a store with tracks in it: run `gymspotter extract` first.")
+    tracks: list[Track] = []
+    for file in files:
+        try:
+            tracks += table_to_tracks(pq.read_table(file))
+        except (pa.ArrowException, KeyError, OSError) as error:
+            raise InputError(
+                f"tracks file {str(file)!r} cannot be read ({error}): remove it, extract again."
+            ) from error
+    tracks.sort(key=lambda track: (track.video_id, track.span))
+    for one, other in itertools.pairwise(tracks):
+        if (one.video_id, one.span) == (other.video_id, other.span):
+            raise InputError(f"tracks {str(store)!r} holds span {one.span} of {one.uri!r} twice: extract afresh.")
+    return tracks
+
+
+def read_quarantine(store: str | Path) -> list[Quarantined]:
+    """All quarantine rows of a store (none if it has none), sorted by uri."""
+    files = sorted((Path(store) / "quarantine").glob("*.parquet"))
+    rows = [Quarantined(**row) for file in files for row in pq.read_table(file).to_pylist()]
+    return sorted(rows, key=lambda row: (row.uri, row.span or 0))
+
+
+def tracks_to_table(tracks: Iterable[Track]) -> pa.Table:
+    """Tracks as Arrow rows of the store's schema."""
+    tracks = list(tracks)
+    columns = {}
+    for field in fields(Track):
+        values = [getattr(track, field.name) for track in tracks]
+        if field.name in _PER_FRAME:
+            width = int(np.prod(_PER_FRAME[field.name]))
+            offsets = np.cumsum([0, *(len(value) for value in values)], dtype=np.int32)
+            flat = np.concatenate([value.reshape(-1) for value in values]) if values else np.empty(0)
+            entries = pa.FixedSizeListArray.from_arrays(pa.array(flat.astype(np.float32)), width)
+            columns[field.name] = pa.ListArray.from_arrays(offsets, entries)
+        else:
+            columns[field.name] = pa.array(values, _TRACK_SCHEMA.field(field.name).type)
+    return pa.table(columns, schema=_TRACK_SCHEMA)
+
+
+def table_to_tracks(table: pa.Table) -> list[Track]:
+    """The inverse of `tracks_to_table`."""
+    scalars = table.select([name for name in _TRACK_SCHEMA.names if name not in _PER_FRAME]).to_pylist()
+    arrays = {}
+    for name, shape in _PER_FRAME.items():
+        arrays[name] = [
+            chunk[i].values.flatten().to_numpy(zero_copy_only=False).reshape(-1, *shape)
+            for chunk in table.column(name).chunks
+            for i in range(len(chunk))
+        ]
+    return [Track(**row, **{name: arrays[name][i] for name in _PER_FRAME}) for i, row in enumerate(scalars)]
+
+
+def _write(table: pa.Table, folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    name = f"part-{uuid.uuid4().hex}"
+    unfinished = folder / f".{name}.tmp"
+    pq.write_table(table, unfinished, compression="zstd")
+    os.replace(unfinished, folder / f"{name}.parquet")
