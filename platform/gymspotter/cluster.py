@@ -2,29 +2,30 @@
 
 import logging
 import os
-import warnings
 
-# Ray reads these when it is first imported. Ray 2.60 warns about each of them on every start.
+# Read when Ray is first imported: keep its workers' view of accelerators as it is, which Ray 2.60 otherwise warns of.
 os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-os.environ.setdefault("RAY_TRAIN_ENABLE_V2_MIGRATION_WARNINGS", "0")
 
 import ray
 
 # Enough for skeletons, and small enough for a laptop; a cluster's own setting is not touched.
 _LOCAL_OBJECT_STORE_BYTES = 400 * 2**20
+# They announce, at warning level, what is as it should be: that tokens are on, that our progress bar replaces theirs.
+_CHATTY = ("ray._private.authentication", "ray.data._internal.progress", "ray.data._internal.execution")
 
 
 def connect() -> None:
     """Join the cluster of RAY_ADDRESS, or start a local one that ends with this process; once is enough."""
+    for name in _CHATTY:
+        logging.getLogger(name).setLevel(logging.ERROR)
     if ray.is_initialized():
         return
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        if os.environ.get("RAY_ADDRESS"):
-            ray.init(log_to_driver=True, logging_level=logging.WARNING)
-        else:
-            ray.init(
-                include_dashboard=False,
-                logging_level=logging.WARNING,
-                object_store_memory=_LOCAL_OBJECT_STORE_BYTES,
-            )
+    if os.environ.get("RAY_ADDRESS"):
+        ray.init(logging_level=logging.WARNING)
+    else:
+        ray.init(
+            include_dashboard=False,
+            log_to_driver=False,  # what goes wrong with an input is in the quarantine, the rest in Ray's session folder
+            logging_level=logging.WARNING,
+            object_store_memory=_LOCAL_OBJECT_STORE_BYTES,
+        )

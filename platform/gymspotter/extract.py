@@ -77,9 +77,10 @@ class ExtractResult:
 
     def __str__(self) -> str:
         without_spans = self.tracks + self.quarantined - self.spans
+        unusable = f" + {without_spans} unusable videos" if without_spans else ""
         return (
-            f"{self.videos} videos -> {self.spans} spans + {without_spans} videos without = "
-            f"{self.tracks} tracks + {self.quarantined} quarantined ({self.frames} frames)"
+            f"{self.videos} videos: {self.spans} spans{unusable} = {self.tracks} tracks + "
+            f"{self.quarantined} quarantined ({self.frames} frames)"
         )
 
 
@@ -160,7 +161,7 @@ def _plan(catalog: list[Entry], options: ExtractOptions) -> tuple[list[Span], li
     return spans, rejected
 
 
-class _PoseActor:
+class _PoseWorker:
     """One worker: an estimator that is loaded once and given one span after another."""
 
     def __init__(self, estimator: str) -> None:
@@ -179,7 +180,8 @@ class _PoseActor:
             try:
                 track = _to_bytes(tracks_to_table([track_span(span, self.estimator)]))
             except Exception as error:  # as above: into quarantine with it, on with the next
-                failure = json.dumps(asdict(quarantined(span.uri, "pose", type(error).__name__, str(error), span.span)))
+                bad = quarantined(span.uri, "pose", type(error).__name__, str(error), span.span)
+                failure = json.dumps(asdict(bad))
             out["track"].append(track)
             out["quarantined"].append(failure)
         return out
@@ -194,7 +196,7 @@ def _estimate(spans: list[Span], options: ExtractOptions) -> Iterator[Track | Qu
         [{"span": json.dumps(asdict(s))} for s in spans], override_num_blocks=min(len(spans), 1000)
     )
     outcomes = rows.map_batches(
-        _PoseActor,
+        _PoseWorker,
         fn_constructor_args=(options.estimator,),
         compute=ray.data.ActorPoolStrategy(size=min(actors, len(spans))),
         batch_size=1,

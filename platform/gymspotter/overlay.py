@@ -73,12 +73,12 @@ def drawn_frames(track: Track, count: int, height: int = 240) -> list[Picture]:
     pictures = []
     for k, frame in zip(chosen, frames_at(track.uri, track.t0 + chosen / track.fps), strict=True):
         width = max(1, round(frame.shape[1] * height / frame.shape[0]))
-        picture = cv2.resize(frame, (width, height), interpolation=cv2.INTER_AREA)
+        picture = cv2.resize(frame, (width, height), interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
         draw_skeleton(picture, track.image_xy[k], track.scores[k])
         label = f"{track.t0 + k / track.fps:.1f} s" + ("" if np.isfinite(track.image_xy[k]).any() else "  nobody seen")
         cv2.putText(picture, label, (6, height - 8), cv2.FONT_HERSHEY_SIMPLEX, 0.45, (0, 0, 0), 3, cv2.LINE_AA)
         cv2.putText(picture, label, (6, height - 8), cv2.FONT_HERSHEY_SIMPLEX, 0.45, (255, 255, 255), 1, cv2.LINE_AA)
-        pictures.append(picture.astype(np.uint8, copy=False))
+        pictures.append(picture)
     return pictures
 
 

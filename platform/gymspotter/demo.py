@@ -1,0 +1,246 @@
+"""The whole path in one command: videos -> skeletons -> a trained, registered model -> a served answer -> a report.
+
+    gymspotter demo                      # videos of the synthetic gym
+    gymspotter demo --videos FOLDER      # one folder per exercise, of one's own
+
+Every stage is the one that `gymspotter synth`, `extract`, `train` and `serve` run. What is posted to the service are
+videos of the test side, which the model never saw.
+"""
+
+import json
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import ray
+from ray import serve as ray_serve
+
+from gymspotter.errors import InputError
+from gymspotter.extract import ExtractOptions, ExtractResult, extract
+from gymspotter.fit import FitConfig
+from gymspotter.labels import EXERCISES
+from gymspotter.report import write_report
+from gymspotter.synth.generate import SynthOptions, synthesise
+from gymspotter.tracks import Track, read_quarantine, read_tracks
+from gymspotter.train import TrainOptions, TrainResult, train
+from serve.run import ServeOptions, start
+
+
+@dataclass(frozen=True, kw_only=True)
+class DemoOptions:
+    """Run the whole path: videos, skeletons, training, registry, service, report."""
+
+    videos: str | None = None
+    """Your own videos (a folder per exercise, or a manifest) instead of the synthetic gym's."""
+    out: Path = Path("runs/demo")
+    """Folder for everything the demo makes; what an earlier demo left there is removed."""
+    per_exercise: int = 5
+    """Synthetic videos of each exercise; about 30% of them are kept for the test."""
+    skeletons: int = 100
+    """Synthetic skeleton tracks of each exercise to train on beside the videos' (none with --videos)."""
+    seconds: float = 12.0
+    """Length of a synthetic video."""
+    epochs: int = 100
+    """Passes over the training side."""
+    post: int = 44
+    """At most so many test videos are posted to the service."""
+    seed: int = 0
+    """Seed of the data, the split and the training."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Served:
+    """One video that was posted: what it shows, what the service said, and how long that took."""
+
+    uri: str
+    exercise: str
+    predicted: str
+    probability: float
+    milliseconds: float
+    answer: dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summary:
+    """What ``runs/demo/summary.json`` holds; ``seconds`` are per stage."""
+
+    videos: int
+    spans: int
+    tracks: int
+    quarantined: int
+    segments: int
+    accuracy: float
+    macro_f1: float
+    served: int
+    served_correct: int
+    model_version: str
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+def demo(options: DemoOptions) -> Summary:
+    """Run it; prints a table of the answers, writes ``summary.json`` and ``report.html``, and leaves nothing running.
+
+    Raises:
+        InputError: the videos cannot be used.
+    """
+    _clear(options.out)
+    clock = _Clock()
+    try:
+        videos = options.videos
+        more: tuple[Path, ...] = ()
+        if videos is None:
+            videos = str(options.out / "videos")
+            with clock("render"):
+                shared: dict[str, Any] = {"seconds": options.seconds, "seed": options.seed}
+                synthesise(SynthOptions(out=Path(videos), per_exercise=options.per_exercise, **shared))
+            if options.skeletons:
+                more = (options.out / "skeletons",)
+                with clock("skeletons"):
+                    shared["seed"] = options.seed + 1  # other athletes than those in the videos
+                    synthesise(
+                        SynthOptions(out=more[0], kind="skeletons", per_exercise=options.skeletons, noise=0.5, **shared)
+                    )
+        store = options.out / "tracks"
+        with clock("extract"):
+            extracted = extract(ExtractOptions(videos=videos, out=store))
+        with clock("train"):
+            uri = f"sqlite:///{(options.out / 'mlflow.db').resolve()}"
+            trained = train(
+                TrainOptions(
+                    tracks=store,
+                    also=more,
+                    fit=FitConfig(epochs=options.epochs, seed=options.seed),
+                    tracking_uri=uri,
+                    artifacts=options.out / "mlartifacts",
+                )
+            )
+        tracks = read_tracks(store)
+        with clock("serve"):
+            url = start(ServeOptions(port=0, tracking_uri=uri))
+            print(f"the service answers at {url}")
+        with clock("post"):
+            served = post_videos(url, _test_videos(tracks, trained, options.post))
+    finally:
+        with clock("stop"):
+            if ray.is_initialized():
+                ray_serve.shutdown()
+                ray.shutdown()
+    summary = _summary(extracted, trained, served, clock.seconds)
+    print_table(served)
+    (options.out / "summary.json").write_text(json.dumps(asdict(summary), indent=2) + "\n")
+    report = write_report(
+        options.out / "report.html",
+        summary=asdict(summary),
+        trained=trained,
+        tracks=tracks,
+        quarantine=read_quarantine(store),
+        served=served,
+    )
+    print(
+        f"test side: accuracy {summary.accuracy:.1%}, macro F1 {summary.macro_f1:.1%}; served {summary.served} videos "
+        f"that were never trained on, {summary.served_correct} right; {sum(clock.seconds.values()):.0f} s in all"
+    )
+    print(f"report: {report.resolve()}")
+    return summary
+
+
+def post_videos(url: str, tracks: list[Track]) -> list[Served]:
+    """Upload the video of each track to the service, one after the other."""
+    served = []
+    with httpx.Client(base_url=url, timeout=300) as client:
+        for track in tracks:
+            started = time.perf_counter()
+            with open(track.uri, "rb") as file:
+                response = client.post("/v1/classify/video", files={"file": (Path(track.uri).name, file)})
+            elapsed = 1000 * (time.perf_counter() - started)
+            answer = response.json()
+            if response.status_code >= 500:
+                raise RuntimeError(f"the service failed on {track.uri}: {response.status_code} {response.text}")
+            refused = response.status_code != 200
+            served.append(
+                Served(
+                    uri=track.uri,
+                    exercise=track.label or "",
+                    predicted=f"({answer['detail']})" if refused else answer["exercise"],
+                    probability=0.0 if refused else answer["probability"],
+                    milliseconds=elapsed,
+                    answer=answer,
+                )
+            )
+    return served
+
+
+def print_table(served: list[Served]) -> None:
+    """True and predicted exercise, probability and milliseconds of each posted video."""
+    print(f"\n{'':2}{'true':22}{'predicted':22}{'probability':>11}{'ms':>8}")
+    for row in served:
+        mark = "  " if row.predicted == row.exercise else "x "
+        print(f"{mark}{row.exercise:22}{row.predicted[:60]:22}{row.probability:>11.2f}{row.milliseconds:>8.0f}")
+    print()
+
+
+def _test_videos(tracks: list[Track], trained: TrainResult, most: int) -> list[Track]:
+    """The first track of each test video: one of every exercise first, then second ones, and so on."""
+    tested = set(trained.test.video_ids.tolist())
+    turns: dict[str, int] = {}
+    ordered = []
+    for track in tracks:
+        if track.video_id in tested and track.span == 0 and track.label:
+            ordered.append((turns.get(track.label, 0), EXERCISES.index(track.label), track))
+            turns[track.label] = turns.get(track.label, 0) + 1
+    ordered.sort(key=lambda entry: entry[:2])
+    return [track for _, _, track in ordered[:most]]
+
+
+def _summary(
+    extracted: ExtractResult, trained: TrainResult, served: list[Served], seconds: dict[str, float]
+) -> Summary:
+    return Summary(
+        videos=extracted.videos,
+        spans=extracted.spans,
+        tracks=extracted.tracks,
+        quarantined=extracted.quarantined,
+        segments=len(trained.train) + len(trained.test),
+        accuracy=trained.scores.accuracy,
+        macro_f1=trained.scores.f1,
+        served=len(served),
+        served_correct=sum(row.predicted == row.exercise for row in served),
+        model_version=trained.version,
+        seconds={name: round(value, 1) for name, value in seconds.items()},
+    )
+
+
+_MADE_HERE = ("videos", "skeletons", "tracks", "mlartifacts", "mlflow.db", "summary.json", "report.html")
+
+
+def _clear(out: Path) -> None:
+    """Remove what an earlier demo made in ``out``, and nothing else."""
+    if out.exists() and not out.is_dir():
+        raise InputError(f"out {str(out)!r} is a file: name a folder.")
+    out.mkdir(parents=True, exist_ok=True)
+    for name in _MADE_HERE:
+        made = out / name
+        if made.is_dir():
+            shutil.rmtree(made)
+        else:
+            made.unlink(missing_ok=True)
+
+
+class _Clock:
+    """Seconds per stage."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def __call__(self, stage: str) -> Iterator[None]:
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[stage] = time.perf_counter() - started

@@ -1,0 +1,178 @@
+"""The demo's report: one HTML file that needs nothing else, with what went in, what came out, and pictures of both."""
+
+import base64
+import html
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import cv2
+from matplotlib.figure import Figure
+
+from gymspotter.errors import VideoError
+from gymspotter.labels import EXERCISES
+from gymspotter.overlay import Picture, drawn_frames, sheet
+from gymspotter.plots import confusion_figure, loss_figure
+from gymspotter.tracks import Quarantined, Track
+
+if TYPE_CHECKING:
+    from gymspotter.demo import Served
+    from gymspotter.train import TrainResult
+
+_STYLE = """
+:root { color-scheme: light dark; --line: #8884; --good: #1a7f37; --bad: #c4320a; }
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 1080px; margin: 2rem auto; padding: 0 1rem; }
+h1 { font-size: 1.6rem; margin-bottom: .2rem } h2 { font-size: 1.2rem; margin-top: 2.2rem }
+table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums }
+th, td { text-align: left; padding: .25rem .6rem; border-bottom: 1px solid var(--line) }
+td.n, th.n { text-align: right }
+.facts { display: flex; flex-wrap: wrap; gap: .6rem }
+.facts div { border: 1px solid var(--line); border-radius: 8px; padding: .5rem .9rem }
+.facts b { display: block; font-size: 1.3rem }
+img { max-width: 100%; height: auto; border-radius: 6px } img.plot { background: white }
+.bar { position: relative; height: 1.5rem; background: var(--line); border-radius: 4px; overflow: hidden }
+.bar span { position: absolute; top: 0; bottom: 0; padding: 0 .4rem; font-size: .8rem; line-height: 1.5rem; color: #fff;
+  overflow: hidden; white-space: nowrap; box-sizing: border-box; border-right: 2px solid #fff8 }
+.right { color: var(--good) } .wrong { color: var(--bad) } .scroll { overflow-x: auto }
+"""
+_RIGHT, _WRONG = "#1a7f37", "#c4320a"
+
+
+def write_report(
+    path: Path,
+    *,
+    summary: Mapping[str, Any],
+    trained: "TrainResult",
+    tracks: Sequence[Track],
+    quarantine: Sequence[Quarantined],
+    served: Sequence["Served"],
+) -> Path:
+    """Write the report to ``path``; pictures are inside it."""
+    parts = [
+        "<h1>gymspotter demo</h1>",
+        "<p>From video to a served label. The videos posted to the service were on the test side of a split by "
+        "group: nothing of them was trained on, and nothing was chosen by them.</p>",
+        _facts(summary),
+        "<h2>What the service answered</h2>",
+        _served_table(served),
+        "<h2>Timelines</h2>",
+        "".join(_timeline(row) for row in _examples(served)),
+        "<h2>What the pose estimator saw</h2>",
+        _skeletons(tracks),
+        "<h2>Confusion on the test side</h2>",
+        f'<div class="scroll">{_plot(confusion_figure(trained.scores.confusion, EXERCISES), "confusion matrix")}</div>',
+        "<h2>Training</h2>",
+        _plot(loss_figure(trained.fitted.losses), "training loss by epoch"),
+        "<h2>Quarantine</h2>",
+        _quarantine(quarantine),
+    ]
+    page = (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>gymspotter demo</title>'
+        '<meta name="viewport" content="width=device-width,initial-scale=1">'
+        f"<style>{_STYLE}</style></head><body>{''.join(parts)}</body></html>"
+    )
+    path.write_text(page, encoding="utf-8")
+    return path
+
+
+def _facts(summary: Mapping[str, Any]) -> str:
+    seconds = summary["seconds"]
+    facts = {
+        "videos": summary["videos"],
+        "tracks": summary["tracks"],
+        "quarantined": summary["quarantined"],
+        "segments": summary["segments"],
+        "test accuracy": f"{summary['accuracy']:.1%}",
+        "test macro F1": f"{summary['macro_f1']:.1%}",
+        "served right": f"{summary['served_correct']} / {summary['served']}",
+        "model version": summary["model_version"],
+        "seconds": f"{sum(seconds.values()):.0f}",
+    }
+    boxes = "".join(f"<div><b>{html.escape(str(value))}</b>{name}</div>" for name, value in facts.items())
+    stages = ", ".join(f"{name} {value:.0f} s" for name, value in seconds.items())
+    return f'<div class="facts">{boxes}</div><p>Stages: {stages}.</p>'
+
+
+def _served_table(served: Sequence["Served"]) -> str:
+    rows = "".join(
+        f"<tr><td>{html.escape(Path(row.uri).name)}</td><td>{html.escape(row.exercise)}</td>"
+        f'<td class="{"right" if row.predicted == row.exercise else "wrong"}">{html.escape(row.predicted)}</td>'
+        f'<td class="n">{row.probability:.2f}</td><td class="n">{row.milliseconds:.0f}</td></tr>'
+        for row in served
+    )
+    return (
+        '<div class="scroll"><table><tr><th>video</th><th>true</th><th>predicted</th><th class="n">probability</th>'
+        f'<th class="n">ms</th></tr>{rows}</table></div>'
+    )
+
+
+def _examples(served: Sequence["Served"], most: int = 6) -> list["Served"]:
+    """A few answers for the timelines: the longest videos, since they have the most to show."""
+    answered = [row for row in served if "segments" in row.answer]
+    return sorted(answered, key=lambda row: -row.answer["seconds"])[:most]
+
+
+def _timeline(row: "Served") -> str:
+    seconds = row.answer["seconds"]
+    # Segments overlap; each is drawn until the next one begins.
+    starts = [segment["start"] for segment in row.answer["segments"]]
+    spans = ""
+    for segment, end in zip(row.answer["segments"], [*starts[1:], seconds], strict=True):
+        colour = _RIGHT if segment["exercise"] == row.exercise else _WRONG
+        spans += (
+            f'<span style="left:{100 * segment["start"] / seconds:.1f}%;'
+            f'width:{100 * (end - segment["start"]) / seconds:.1f}%;background:{colour}">'
+            f"{html.escape(segment['exercise'])} {segment['probability']:.2f}</span>"
+        )
+    return f'<p>{html.escape(Path(row.uri).name)} ({seconds:.1f} s)</p><div class="bar">{spans}</div>'
+
+
+def _skeletons(tracks: Sequence[Track], per_exercise: int = 1) -> str:
+    """Two drawn frames of one video of each exercise."""
+    cells: list[Picture] = []
+    for exercise in EXERCISES:
+        for track in [track for track in tracks if track.label == exercise][:per_exercise]:
+            try:
+                # One early and one in the middle: mostly two different phases of a repetition.
+                cells += [_captioned(picture, exercise) for picture in drawn_frames(track, 5)[1:3]]
+            except VideoError:  # moved away since it was extracted
+                continue
+    if not cells:
+        return "<p>None.</p>"
+    height = 200
+    cells = [_cropped(cell, height) for cell in cells]
+    _, jpeg = cv2.imencode(".jpg", sheet(cells)[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 82])
+    data = base64.b64encode(jpeg.tobytes()).decode()
+    return (
+        "<p>Orange is the athlete's left, blue the right; thin lines are joints the estimator doubts.</p>"
+        f'<img alt="skeletons drawn over video frames" src="data:image/jpeg;base64,{data}">'
+    )
+
+
+def _cropped(picture: Picture, height: int) -> Picture:
+    width = max(1, round(picture.shape[1] * height / picture.shape[0]))
+    return cv2.resize(picture, (min(width, 2 * height), height), interpolation=cv2.INTER_AREA).astype("uint8")
+
+
+def _captioned(picture: Picture, text: str) -> Picture:
+    for colour, thickness in (((0, 0, 0), 3), ((255, 255, 255), 1)):
+        cv2.putText(picture, text, (6, 16), cv2.FONT_HERSHEY_SIMPLEX, 0.5, colour, thickness, cv2.LINE_AA)
+    return picture
+
+
+def _plot(figure: Figure, description: str) -> str:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=110)
+    data = base64.b64encode(buffer.getvalue()).decode()
+    return f'<img class="plot" alt="{description}" src="data:image/png;base64,{data}">'
+
+
+def _quarantine(rows: Sequence[Quarantined]) -> str:
+    if not rows:
+        return "<p>Empty: every input became a track.</p>"
+    body = "".join(
+        f"<tr><td>{html.escape(row.uri)}</td><td>{row.stage}</td><td>{html.escape(row.message)}</td></tr>"
+        for row in rows
+    )
+    return f'<div class="scroll"><table><tr><th>input</th><th>stage</th><th>why</th></tr>{body}</table></div>'

@@ -1,0 +1,67 @@
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from gymspotter.catalog import Entry, read_catalog
+from gymspotter.errors import InputError
+
+
+def touch(path):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"")
+    return str(path)
+
+
+def test_a_folder_per_exercise_gives_labels(tmp_path):
+    a = touch(tmp_path / "Squats" / "a.MP4")
+    b = touch(tmp_path / "tricep Pushdown" / "sub" / "b.mov")
+    touch(tmp_path / "Squats" / "notes.txt")
+    touch(tmp_path / "Squats" / "._a.mp4")
+    (tmp_path / "papers").mkdir()
+    assert read_catalog(tmp_path) == [Entry(uri=a, label="squat"), Entry(uri=b, label="tricep pushdown")]
+
+
+def test_videos_beside_the_folders_have_no_label(tmp_path):
+    a = touch(tmp_path / "a.mp4")
+    assert read_catalog(tmp_path) == [Entry(uri=a)]
+    assert read_catalog(a) == [Entry(uri=a)]
+
+
+def test_an_unknown_folder_is_an_error_that_a_mapping_mends(tmp_path):
+    a = touch(tmp_path / "kniebeuge" / "a.mp4")
+    with pytest.raises(InputError, match=r"'kniebeuge'.*barbell biceps curl.*--map"):
+        read_catalog(tmp_path)
+    assert read_catalog(tmp_path, {"kniebeuge": "squat"}) == [Entry(uri=a, label="squat")]
+
+
+def test_a_csv_manifest(tmp_path):
+    manifest = tmp_path / "m.csv"
+    manifest.write_text("uri,label,group\nb.mp4,Push Up,007\n/abs/a.mp4,,\n")
+    assert read_catalog(manifest) == [
+        Entry(uri="/abs/a.mp4"),
+        Entry(uri=str(tmp_path / "b.mp4"), label="push-up", group="007"),
+    ]
+
+
+def test_a_parquet_manifest(tmp_path):
+    pq.write_table(pa.table({"uri": ["b.mp4"], "label": ["plank"]}), tmp_path / "m.parquet")
+    assert read_catalog(tmp_path / "m.parquet") == [Entry(uri=str(tmp_path / "b.mp4"), label="plank")]
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [("file,label\na,squat\n", "no column uri"), ("uri,label\n,squat\n", "no uri in row 1"), ("", "cannot be read")],
+)
+def test_a_manifest_that_cannot_be_used_says_why(tmp_path, text, says):
+    (tmp_path / "m.csv").write_text(text)
+    with pytest.raises(InputError, match=says):
+        read_catalog(tmp_path / "m.csv")
+
+
+def test_nothing_there_says_so(tmp_path):
+    with pytest.raises(InputError, match="holds no video"):
+        read_catalog(tmp_path)
+    with pytest.raises(InputError, match="does not exist"):
+        read_catalog(tmp_path / "nowhere")
+    with pytest.raises(InputError, match="does not exist"):
+        read_catalog(tmp_path / "nowhere.csv")
