@@ -5,12 +5,15 @@ import socket
 import threading
 from dataclasses import dataclass
 
+import ray
 from ray import serve
 
 from gymspotter.cluster import connect
 from gymspotter.errors import InputError
-from gymspotter.registry import CHAMPION, use_store
+from gymspotter.registry import CHAMPION, load, use_store
 from serve.app import AppSettings, build
+
+APPLICATION = "gymspotter"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,14 +40,12 @@ def start(options: ServeOptions) -> str:
     Raises:
         InputError: the model is not in the registry.
     """
-    from gymspotter.registry import load
-
     uri = use_store(options.tracking_uri)
-    load(options.model)  # here, because a replica that fails to load is started again and again
+    load(options.model)  # here too, because a replica that fails to load is started again and again
     connect()
     port = options.port or free_port(options.host)
     serve.start(http_options={"host": options.host, "port": port})
-    serve.run(build(AppSettings(model=options.model, tracking_uri=uri)), name="gymspotter", route_prefix="/")
+    serve.run(build(AppSettings(model=options.model, tracking_uri=uri)), name=APPLICATION, route_prefix="/")
     return f"http://{options.host}:{port}"
 
 
@@ -56,7 +57,14 @@ def serve_until_stopped(options: ServeOptions) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())
     stopped.wait()
-    serve.shutdown()
+    stop()
+
+
+def stop() -> None:
+    """Take the application down, and Ray with it where it runs for us alone; on a cluster other applications go on."""
+    if ray.is_initialized():
+        serve.delete(APPLICATION)
+        ray.shutdown()
 
 
 def free_port(host: str) -> int:

@@ -13,15 +13,17 @@ from gymspotter.synth.generate import Item, SynthOptions, make_video
 ClipMaker = Callable[..., Path]
 
 
-def write_clip(path: Path, *, frames: int = 20, fps: int = 10, width: int = 64, height: int = 48) -> Path:
-    """A real H.264 clip whose frame k is grey of brightness 10 k: what was decoded can be told from the picture."""
+def write_clip(
+    path: Path, *, frames: int = 20, fps: int = 10, width: int = 64, height: int = 48, first: int = 0
+) -> Path:
+    """A real H.264 clip whose frame k is grey of brightness 10 (first + k), so that a picture tells which it is."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=Fraction(fps))
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         stream.options = {"crf": "10"}
         for k in range(frames):
-            picture = np.full((height, width, 3), min(10 * k, 255), np.uint8)
+            picture = np.full((height, width, 3), min(10 * (first + k), 255), np.uint8)
             container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
         container.mux(stream.encode())
     return path

@@ -12,13 +12,11 @@ import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import httpx
-import ray
-from ray import serve as ray_serve
 
 from gymspotter.errors import InputError
 from gymspotter.extract import ExtractOptions, ExtractResult, extract
@@ -28,7 +26,8 @@ from gymspotter.report import write_report
 from gymspotter.synth.generate import SynthOptions, synthesise
 from gymspotter.tracks import Track, read_quarantine, read_tracks
 from gymspotter.train import TrainOptions, TrainResult, train
-from serve.run import ServeOptions, start
+from gymspotter.video import join_videos
+from serve.run import ServeOptions, start, stop
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,15 +38,15 @@ class DemoOptions:
     """Your own videos (a folder per exercise, or a manifest) instead of the synthetic gym's."""
     out: Path = Path("runs/demo")
     """Folder for everything the demo makes; what an earlier demo left there is removed."""
-    per_exercise: int = 5
+    per_exercise: int = 6
     """Synthetic videos of each exercise; about 30% of them are kept for the test."""
-    skeletons: int = 100
+    skeletons: int = 40
     """Synthetic skeleton tracks of each exercise to train on beside the videos' (none with --videos)."""
     seconds: float = 12.0
     """Length of a synthetic video."""
     epochs: int = 100
     """Passes over the training side."""
-    post: int = 44
+    post: int = 22
     """At most so many test videos are posted to the service."""
     seed: int = 0
     """Seed of the data, the split and the training."""
@@ -103,7 +102,7 @@ def demo(options: DemoOptions) -> Summary:
                 with clock("skeletons"):
                     shared["seed"] = options.seed + 1  # other athletes than those in the videos
                     synthesise(
-                        SynthOptions(out=more[0], kind="skeletons", per_exercise=options.skeletons, noise=0.5, **shared)
+                        SynthOptions(out=more[0], kind="skeletons", per_exercise=options.skeletons, noise=1.0, **shared)
                     )
         store = options.out / "tracks"
         with clock("extract"):
@@ -124,12 +123,12 @@ def demo(options: DemoOptions) -> Summary:
             url = start(ServeOptions(port=0, tracking_uri=uri))
             print(f"the service answers at {url}")
         with clock("post"):
-            served = post_videos(url, _test_videos(tracks, trained, options.post))
+            posted = _test_videos(tracks, trained, options.post)
+            served = post_videos(url, posted)
+            workout = _post_workout(url, posted[:: max(1, len(posted) // 4)][:4], options.out / "workout.mp4")
     finally:
         with clock("stop"):
-            if ray.is_initialized():
-                ray_serve.shutdown()
-                ray.shutdown()
+            stop()
     summary = _summary(extracted, trained, served, clock.seconds)
     print_table(served)
     (options.out / "summary.json").write_text(json.dumps(asdict(summary), indent=2) + "\n")
@@ -140,6 +139,7 @@ def demo(options: DemoOptions) -> Summary:
         tracks=tracks,
         quarantine=read_quarantine(store),
         served=served,
+        workout=workout,
     )
     print(
         f"test side: accuracy {summary.accuracy:.1%}, macro F1 {summary.macro_f1:.1%}; served {summary.served} videos "
@@ -173,6 +173,19 @@ def post_videos(url: str, tracks: list[Track]) -> list[Served]:
                 )
             )
     return served
+
+
+def _post_workout(url: str, tracks: list[Track], path: Path) -> Served | None:
+    """Several of the posted videos in a row, as one: the service's timeline should tell them apart.
+
+    Only videos of one size and codec can be joined, which those of the synthetic gym are; otherwise there is none.
+    """
+    try:
+        join_videos([Path(track.uri) for track in tracks], path)
+    except InputError:
+        return None
+    exercises = " + ".join(track.label or "" for track in tracks)
+    return post_videos(url, [replace(tracks[0], uri=str(path), label=exercises)])[0]
 
 
 def print_table(served: list[Served]) -> None:
@@ -215,7 +228,9 @@ def _summary(
     )
 
 
-_MADE_HERE = ("videos", "skeletons", "tracks", "mlartifacts", "mlflow.db", "summary.json", "report.html")
+_MADE_HERE = (
+    "videos", "skeletons", "tracks", "mlartifacts", "mlflow.db", "workout.mp4", "summary.json", "report.html",
+)  # fmt: skip
 
 
 def _clear(out: Path) -> None:

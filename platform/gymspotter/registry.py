@@ -3,6 +3,7 @@
 A registered classifier is a torch.export program (pt2), which is data: loading it executes none of its author's code.
 """
 
+import logging
 import os
 import subprocess
 import warnings
@@ -60,6 +61,7 @@ class Registered:
 
 def use_store(tracking_uri: str | None = None) -> str:
     """Point MLflow at a store: the argument, else MLFLOW_TRACKING_URI, else a SQLite file in the current folder."""
+    logging.getLogger("mlflow").setLevel(logging.WARNING)  # it tells of every table that it creates
     uri = tracking_uri or os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_TRACKING_URI
     mlflow.set_tracking_uri(uri)
     mlflow.set_registry_uri(uri)

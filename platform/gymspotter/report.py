@@ -47,6 +47,7 @@ def write_report(
     tracks: Sequence[Track],
     quarantine: Sequence[Quarantined],
     served: Sequence["Served"],
+    workout: "Served | None" = None,
 ) -> Path:
     """Write the report to ``path``; pictures are inside it."""
     parts = [
@@ -57,7 +58,7 @@ def write_report(
         "<h2>What the service answered</h2>",
         _served_table(served),
         "<h2>Timelines</h2>",
-        "".join(_timeline(row) for row in _examples(served)),
+        *(_timeline(row) for row in [*filter(None, [workout]), *_examples(served)]),
         "<h2>What the pose estimator saw</h2>",
         _skeletons(tracks),
         "<h2>Confusion on the test side</h2>",
@@ -107,7 +108,7 @@ def _served_table(served: Sequence["Served"]) -> str:
     )
 
 
-def _examples(served: Sequence["Served"], most: int = 6) -> list["Served"]:
+def _examples(served: Sequence["Served"], most: int = 5) -> list["Served"]:
     """A few answers for the timelines: the longest videos, since they have the most to show."""
     answered = [row for row in served if "segments" in row.answer]
     return sorted(answered, key=lambda row: -row.answer["seconds"])[:most]
@@ -119,13 +120,16 @@ def _timeline(row: "Served") -> str:
     starts = [segment["start"] for segment in row.answer["segments"]]
     spans = ""
     for segment, end in zip(row.answer["segments"], [*starts[1:], seconds], strict=True):
-        colour = _RIGHT if segment["exercise"] == row.exercise else _WRONG
+        colour = _RIGHT if segment["exercise"] in row.exercise.split(" + ") else _WRONG
         spans += (
             f'<span style="left:{100 * segment["start"] / seconds:.1f}%;'
             f'width:{100 * (end - segment["start"]) / seconds:.1f}%;background:{colour}">'
             f"{html.escape(segment['exercise'])} {segment['probability']:.2f}</span>"
         )
-    return f'<p>{html.escape(Path(row.uri).name)} ({seconds:.1f} s)</p><div class="bar">{spans}</div>'
+    return (
+        f"<p>{html.escape(Path(row.uri).name)} ({seconds:.1f} s): {html.escape(row.exercise)}</p>"
+        f'<div class="bar">{spans}</div>'
+    )
 
 
 def _skeletons(tracks: Sequence[Track], per_exercise: int = 1) -> str:

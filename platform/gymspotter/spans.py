@@ -37,7 +37,7 @@ def video_id(path: str) -> str:
 
 
 def plan_spans(entry: Entry, *, fps: float = GRID_FPS, span_seconds: float = SPAN_SECONDS) -> list[Span]:
-    """The spans of one video, in order; a rest of less than a second belongs to the span before it.
+    """The spans of one video, in order; a rest of a second or less belongs to the span before it.
 
     Raises:
         VideoError: the video cannot be used; see `video.probe`.

@@ -5,8 +5,9 @@ which costs no decoding and finds files that break off, declare hours they do no
 """
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -124,6 +125,33 @@ def _pixels(frame: av.VideoFrame) -> NDArray[np.uint8]:
     # Phones store the sensor's picture and a rotation for the player to apply, anticlockwise in degrees.
     turns = round(frame.rotation / 90) % 4
     return np.ascontiguousarray(np.rot90(rgb, turns)) if turns else rgb
+
+
+def join_videos(paths: Sequence[str | Path], out: str | Path) -> None:
+    """Write several videos in a row as one, without encoding them again.
+
+    Raises:
+        VideoError: there is none, one cannot be read, or they differ in codec, size or time base.
+    """
+    infos = [probe(path) for path in paths]
+    if len({(info.codec, info.width, info.height, round(info.fps, 3)) for info in infos}) != 1:
+        raise VideoError("the videos differ in codec, size or frame rate: only like ones can be joined.")
+    with av.open(str(out), "w") as target:
+        joined: VideoStream | None = None
+        offset = Fraction(0)
+        for path, info in zip(paths, infos, strict=True):
+            with _opened(path) as (container, stream):
+                if joined is None:
+                    joined = target.add_stream_from_template(stream)
+                base = Fraction(stream.time_base or 1)
+                shift = round(offset / base)
+                for packet in container.demux(stream):
+                    if packet.dts is not None and packet.pts is not None:
+                        packet.pts += shift
+                        packet.dts += shift
+                        packet.stream = joined
+                        target.mux(packet)
+                offset += Fraction(info.seconds).limit_denominator(10**6)
 
 
 @contextlib.contextmanager

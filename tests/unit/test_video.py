@@ -3,7 +3,8 @@ import numpy as np
 import pytest
 
 from gymspotter.errors import VideoError
-from gymspotter.video import frames_at, grid_times, probe
+from gymspotter.video import frames_at, grid_times, join_videos, probe
+from tests.conftest import write_clip
 
 
 def brightness(frames):
@@ -120,3 +121,17 @@ def test_a_missing_file_and_a_folder_say_so(tmp_path):
         probe(tmp_path / "nothing.mp4")
     with pytest.raises(VideoError, match="is a folder"):
         probe(tmp_path)
+
+
+def test_joined_videos_play_one_after_the_other(tmp_path):
+    parts = [write_clip(tmp_path / f"{k}.mp4", frames=10, first=first) for k, first in enumerate((0, 12, 3))]
+    join_videos(parts, tmp_path / "all.mp4")
+    assert probe(tmp_path / "all.mp4").frames == 30
+    shown = brightness(frames_at(tmp_path / "all.mp4", grid_times(0, 3, 10)))
+    assert shown == [*range(10), *range(12, 22), *range(3, 13)]
+
+
+def test_videos_that_differ_are_not_joined(tmp_path):
+    parts = [write_clip(tmp_path / "a.mp4"), write_clip(tmp_path / "b.mp4", width=96)]
+    with pytest.raises(VideoError, match="differ"):
+        join_videos(parts, tmp_path / "all.mp4")

@@ -173,3 +173,18 @@ def _pip_download(folder: Path) -> Path:
 
 def _or_folder() -> str:
     return f"or set GYMSPOTTER_WEIGHTS to a folder that holds {DETECTOR.name} and {LANDMARKER.name}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class WeightsOptions:
+    """Fetch and check the BlazePose models now, instead of at the first use."""
+
+    folder: Path | None = None
+    """Check the files in this folder instead; nothing is fetched."""
+
+
+def fetch_weights(options: WeightsOptions) -> BlazePoseFiles:
+    """Make sure that the models are there, and say where."""
+    files = blazepose_files(options.folder)
+    print(f"{files.detector}\n{files.landmarker}")
+    return files

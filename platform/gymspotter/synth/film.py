@@ -14,6 +14,7 @@ from typing import Any
 from uuid import uuid4
 
 import av
+import cv2
 import numpy as np
 
 from gymspotter.errors import InputError
@@ -68,7 +69,10 @@ def film(
         stream.options = {"crf": str(quality), "preset": preset}
         stream.codec_context.thread_count = threads
         for picture in render(performance, camera, look, width, height):
-            for packet in stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")):
+            # Converted here and not by FFmpeg, whose padding around odd sizes is whatever was in memory: it reaches the
+            # encoder, and the same seed would give another file each time.
+            planes = cv2.cvtColor(picture, cv2.COLOR_RGB2YUV_I420)
+            for packet in stream.encode(av.VideoFrame.from_ndarray(planes, format="yuv420p")):
                 container.mux(packet)
         for packet in stream.encode():
             container.mux(packet)

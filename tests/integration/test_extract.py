@@ -1,0 +1,91 @@
+"""Extraction on a real Ray: what becomes of good, broken, empty and repeated videos."""
+
+import shutil
+
+import numpy as np
+import pytest
+
+from gymspotter.errors import InputError
+from gymspotter.extract import ExtractOptions, extract
+from gymspotter.skeleton import CANONICAL
+from gymspotter.synth.film import read_truth
+from gymspotter.tracks import read_quarantine, read_tracks
+from tests.conftest import write_clip
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory, squat_video):
+    root = tmp_path_factory.mktemp("corpus")
+    (root / "squats").mkdir()
+    shutil.copy(squat_video, root / "squats" / "a good one.mp4")
+    shutil.copy(squat_video, root / "squats" / "the same again.mp4")
+    (root / "squats" / "empty.mp4").write_bytes(b"")
+    (root / "squats" / "text.mp4").write_text("This is no video.")
+    data = squat_video.read_bytes()
+    (root / "squats" / "cut.mp4").write_bytes(data[: len(data) // 2])
+    write_clip(root / "plank" / "nobody, ünïcode.mp4", frames=40)
+    return root
+
+
+@pytest.fixture(scope="module")
+def extracted(corpus, tmp_path_factory):
+    out = tmp_path_factory.mktemp("store")
+    return extract(ExtractOptions(videos=str(corpus), out=out, span_seconds=2)), out
+
+
+def test_inputs_are_tracks_plus_quarantine(extracted):
+    result, out = extracted
+    # The good one has three spans of two seconds, "nobody" has two of two; four files have none.
+    assert (result.videos, result.spans, result.tracks, result.quarantined) == (6, 5, 3, 6)
+    tracks, quarantine = read_tracks(out), read_quarantine(out)
+    assert len(tracks) == 3
+    assert len(quarantine) == 6
+
+
+def test_each_failure_is_recorded_with_its_reason(extracted):
+    rows = {}
+    for row in read_quarantine(extracted[1]):
+        rows.setdefault(row.uri.rsplit("/", 1)[1], []).append((row.stage, row.error, row.message))
+    assert "is empty" in rows["empty.mp4"][0][2]
+    assert "cannot be decoded" in rows["text.mp4"][0][2]
+    assert "cannot be decoded" in rows["cut.mp4"][0][2]
+    assert rows["the same again.mp4"][0][0] == "duplicate"
+    assert "a good one.mp4" in rows["the same again.mp4"][0][2]
+    assert [row[:2] for row in rows["nobody, ünïcode.mp4"]] == [("pose", "NoPersonError")] * 2
+
+
+def test_the_spans_of_a_video_make_up_its_grid(extracted, squat_video):
+    tracks = read_tracks(extracted[1])
+    assert [track.span for track in tracks] == [0, 1, 2]
+    assert [track.t0 for track in tracks] == [0.0, 2.0, 4.0]
+    assert [len(track.joints) for track in tracks] == [10, 10, 10]
+    assert {track.label for track in tracks} == {"squat"}
+    assert {track.group for track in tracks} == {tracks[0].video_id}
+
+
+def test_the_skeleton_is_where_the_athlete_is(extracted, squat_video):
+    truth = read_truth(squat_video)
+    tracks = read_tracks(extracted[1])
+    image_xy = np.concatenate([track.image_xy for track in tracks])
+    joints = np.concatenate([track.joints for track in tracks])
+    on_grid = slice(None, None, int(truth["fps"] / 5))
+    # In the picture within 5% of its size, in space within half a torso, for joints that do not hide each other.
+    limbs = [CANONICAL.index(f"{side}_{part}") for side in "lr" for part in ("shoulder", "hip", "knee", "ankle")]
+    assert np.nanmedian(np.abs(image_xy - truth["image_xy"][on_grid])[:, limbs]) < 0.05
+    torso = np.linalg.norm(truth["joints"][:, CANONICAL.index("thorax")], axis=-1).mean()
+    errors = np.linalg.norm(joints - truth["joints"][on_grid], axis=-1)[:, limbs]
+    assert np.nanmedian(errors) / torso < 0.5
+    assert (joints[:, 0] == 0).all()
+
+
+def test_a_store_is_not_written_twice(extracted, corpus):
+    with pytest.raises(InputError, match="holds tracks already"):
+        extract(ExtractOptions(videos=str(corpus), out=extracted[1]))
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("estimator", "kinect"), ("actors", 0), ("fps", 0.0), ("span_seconds", 0.5)]
+)
+def test_a_bad_option_names_its_field(field, value):
+    with pytest.raises(InputError, match=field.replace("_", "-")):
+        ExtractOptions(videos="x", **{field: value})

@@ -1,0 +1,83 @@
+"""Models in a real MLflow store: what is registered is what is loaded, whatever the batch."""
+
+from pathlib import Path
+
+import mlflow
+import numpy as np
+import pytest
+import torch
+
+from gymspotter import registry
+from gymspotter.errors import InputError
+from gymspotter.labels import EXERCISES
+from gymspotter.models import Classifier
+from gymspotter.models.transformer import Transformer, TransformerConfig
+
+FACTS = registry.ModelFacts(model="transformer", classes=list(EXERCISES), frames=60, grid_fps=5.0, data="abc")
+
+
+def a_classifier(seed):
+    torch.manual_seed(seed)
+    return Classifier(Transformer(TransformerConfig(), joints=17, frames=60, classes=22), temperature=1.5).eval()
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    """Two versions, registered one after the other."""
+    folder = tmp_path_factory.mktemp("mlflow")
+    registry.use_store(f"sqlite:///{folder / 'mlflow.db'}")
+    registry.use_experiment("test", folder / "artifacts")
+    for seed in (1, 2):
+        with mlflow.start_run():
+            assert registry.register(a_classifier(seed), FACTS) == str(seed)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _use(store):
+    registry.use_store(f"sqlite:///{store / 'mlflow.db'}")
+
+
+@pytest.mark.parametrize("batch", [1, 2, 7, 64])
+def test_a_loaded_model_agrees_with_the_trained_one_at_any_batch_size(batch):
+    poses = np.random.default_rng(batch).normal(size=(batch, 60, 17, 3)).astype(np.float32)
+    poses[0, 5:20] = np.nan
+    poses[-1, :, 3] = np.nan
+    with torch.inference_mode():
+        got, expected = (module(torch.from_numpy(poses)) for module in (registry.load("2").module, a_classifier(2)))
+    assert got.isfinite().all()
+    torch.testing.assert_close(got, expected, atol=1e-5, rtol=1e-5)
+
+
+def test_the_first_version_is_the_champion_and_the_last_the_challenger():
+    assert registry.load(registry.CHAMPION).version == "1"
+    assert registry.load(registry.CHALLENGER).version == "2"
+
+
+def test_what_the_model_says_of_itself_travels_with_it():
+    assert registry.load("1").facts == FACTS
+
+
+def test_nothing_in_the_model_needs_a_pickle(store):
+    files = [path for path in (store / "artifacts").rglob("*") if path.is_file()]
+    assert any(path.suffix == ".pt2" for path in files)
+    assert not [path for path in files if path.suffix in {".pkl", ".pickle", ".pth", ".pt"}]
+
+
+@pytest.mark.parametrize("which", ["nobody", "99"])
+def test_a_model_that_is_not_there_says_how_to_get_one(which):
+    with pytest.raises(InputError, match=rf"gymspotter@{which} is not in the registry.*gymspotter train"):
+        registry.load(which)
+
+
+def test_the_store_is_found_by_argument_then_environment_then_default(monkeypatch, tmp_path):
+    assert registry.use_store(f"sqlite:///{tmp_path / 'a.db'}") == f"sqlite:///{tmp_path / 'a.db'}"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'b.db'}")
+    assert registry.use_store() == f"sqlite:///{tmp_path / 'b.db'}"
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    assert registry.use_store() == "sqlite:///mlflow.db"
+
+
+def test_the_commit_is_that_of_the_checkout(tmp_path):
+    assert len(registry.git_commit().rstrip("+")) in (0, 40)
+    assert registry.git_commit(Path("/")) == ""

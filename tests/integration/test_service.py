@@ -1,0 +1,90 @@
+"""The service on a real Ray Serve with the demo's model, over real HTTP."""
+
+import concurrent.futures
+
+import httpx
+import numpy as np
+import pytest
+
+from gymspotter import registry
+from gymspotter.fit import predict
+from gymspotter.tracks import read_tracks
+from gymspotter.windows import cut_segments
+from serve.run import ServeOptions, start, stop
+
+
+@pytest.fixture(scope="module")
+def url(demo_run):
+    yield start(ServeOptions(port=0, tracking_uri=f"sqlite:///{demo_run.out / 'mlflow.db'}"))
+    stop()
+
+
+@pytest.fixture
+def client(url):
+    with httpx.Client(base_url=url, timeout=60) as client:
+        yield client
+
+
+def test_a_served_answer_is_the_registered_model_s(client, demo_run):
+    segments, _ = cut_segments(read_tracks(demo_run.out / "tracks")[:8])
+    poses = segments.poses.astype(np.float64)
+    body = {"segments": np.where(np.isnan(poses), None, poses).tolist()}
+    answer = client.post("/v1/classify", json=body).json()
+    loaded = registry.load()
+    assert answer["model_version"] == loaded.version
+    expected = predict(loaded.module, segments.poses)
+    got = [(row["exercise"], row["probability"]) for row in answer["segments"]]
+    for (exercise, probability), row in zip(got, expected, strict=True):
+        assert exercise == loaded.facts.classes[row.argmax()]
+        assert probability == pytest.approx(row.max(), abs=1e-4)
+
+
+def test_a_video_is_answered_with_its_timeline(client, squat_video):
+    with squat_video.open("rb") as file:
+        response = client.post("/v1/classify/video", files={"file": ("squat.mp4", file)})
+    assert response.status_code == 200
+    answer = response.json()
+    assert answer["segments"]
+    assert answer["person_seen"] > 0.9
+
+
+def test_bad_requests_get_one_sentence_and_leave_the_service_well(client, squat_video):
+    video = squat_video.read_bytes()
+    uploads = {
+        "empty.mp4": b"",
+        "text.mp4": b"hello",
+        "cut.mp4": video[: len(video) // 2],
+        "big.mp4": b"0" * 65 * 2**20,
+    }
+    responses = [client.post("/v1/classify/video", files={"file": (name, data)}) for name, data in uploads.items()]
+    responses += [
+        client.post("/v1/classify", content=b"{", headers={"content-type": "application/json"}),
+        client.post("/v1/classify", json={"segments": [[[[1, 2]]]]}),
+        client.post("/v1/classify", json={"segments": [[[[None] * 3] * 17] * 60]}),
+        client.get("/v2"),
+    ]
+    assert [response.status_code for response in responses] == [422, 422, 422, 413, 400, 422, 422, 404]
+    for response in responses:
+        body = response.json()
+        assert body["model_version"] == "1"
+        assert body["detail"].count(". ") == 0
+        assert body["detail"].endswith(".")
+    assert client.get("/healthz").json() == {"status": "ok", "model_version": "1"}
+
+
+def test_several_clients_at_once_are_all_answered(url, squat_video):
+    video, segment = squat_video.read_bytes(), np.random.default_rng(0).normal(size=(60, 17, 3)).tolist()
+
+    def ask(k):
+        with httpx.Client(base_url=url, timeout=120) as client:
+            if k % 4:
+                return client.post("/v1/classify", json={"segments": [segment]}).status_code
+            return client.post("/v1/classify/video", files={"file": ("squat.mp4", video)}).status_code
+
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        assert set(pool.map(ask, range(24))) == {200}
+
+
+def test_the_documentation_is_there(client):
+    assert "swagger" in client.get("/docs").text.lower()
+    assert "/v1/classify" in client.get("/openapi.json").json()["paths"]
