@@ -14,7 +14,6 @@ from typing import Any
 from uuid import uuid4
 
 import av
-import cv2
 import numpy as np
 
 from gymspotter.errors import InputError
@@ -66,13 +65,12 @@ def film(
     with _atomic(target) as partial, av.open(str(partial), "w", format="mp4") as container:
         stream = container.add_stream("libx264", rate=Fraction(performance.fps).limit_denominator(1001))
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-        stream.options = {"crf": str(quality), "preset": preset}
+        # Without macroblock trees: with them, libx264's AVX-512 code reads memory it never wrote at some sizes, and the
+        # same seed gives another file each time.
+        stream.options = {"crf": str(quality), "preset": preset, "x264-params": "mbtree=0"}
         stream.codec_context.thread_count = threads
         for picture in render(performance, camera, look, width, height):
-            # Converted here and not by FFmpeg, whose padding around odd sizes is whatever was in memory: it reaches the
-            # encoder, and the same seed would give another file each time.
-            planes = cv2.cvtColor(picture, cv2.COLOR_RGB2YUV_I420)
-            for packet in stream.encode(av.VideoFrame.from_ndarray(planes, format="yuv420p")):
+            for packet in stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")):
                 container.mux(packet)
         for packet in stream.encode():
             container.mux(packet)
