@@ -14,10 +14,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
-import httpx
-
+from gymspotter.client import Served, post_videos
 from gymspotter.errors import InputError
 from gymspotter.extract import ExtractOptions, ExtractResult, extract
 from gymspotter.fit import FitConfig
@@ -41,7 +39,7 @@ class DemoOptions:
     per_exercise: int = 6
     """Synthetic videos of each exercise; about 30% of them are kept for the test."""
     skeletons: int = 40
-    """Synthetic skeleton tracks of each exercise to train on beside the videos' (none with --videos)."""
+    """Synthetic skeleton tracks of each exercise to train on beside those of the videos; 0 for none."""
     seconds: float = 12.0
     """Length of a synthetic video."""
     epochs: int = 100
@@ -50,18 +48,6 @@ class DemoOptions:
     """At most so many test videos are posted to the service."""
     seed: int = 0
     """Seed of the data, the split and the training."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Served:
-    """One video that was posted: what it shows, what the service said, and how long that took."""
-
-    uri: str
-    exercise: str
-    predicted: str
-    probability: float
-    milliseconds: float
-    answer: dict[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,20 +76,30 @@ def demo(options: DemoOptions) -> Summary:
     _clear(options.out)
     clock = _Clock()
     try:
-        videos = options.videos
-        more: tuple[Path, ...] = ()
-        if videos is None:
-            videos = str(options.out / "videos")
+        videos = options.videos or str(options.out / "videos")
+        if options.videos is None:
             with clock("render"):
-                shared: dict[str, Any] = {"seconds": options.seconds, "seed": options.seed}
-                synthesise(SynthOptions(out=Path(videos), per_exercise=options.per_exercise, **shared))
-            if options.skeletons:
-                more = (options.out / "skeletons",)
-                with clock("skeletons"):
-                    shared["seed"] = options.seed + 1  # other athletes than those in the videos
-                    synthesise(
-                        SynthOptions(out=more[0], kind="skeletons", per_exercise=options.skeletons, noise=1.0, **shared)
+                synthesise(
+                    SynthOptions(
+                        out=Path(videos),
+                        per_exercise=options.per_exercise,
+                        seconds=options.seconds,
+                        seed=options.seed,
                     )
+                )
+        more: tuple[Path, ...] = ()
+        if options.skeletons:
+            more = (options.out / "skeletons",)
+            with clock("skeletons"):
+                synthesise(
+                    SynthOptions(
+                        out=more[0],
+                        kind="skeletons",
+                        per_exercise=options.skeletons,
+                        noise=1.0,
+                        seed=options.seed + 1,  # other athletes than those in the videos
+                    )
+                )
         store = options.out / "tracks"
         with clock("extract"):
             extracted = extract(ExtractOptions(videos=videos, out=store))
@@ -147,32 +143,6 @@ def demo(options: DemoOptions) -> Summary:
     )
     print(f"report: {report.resolve()}")
     return summary
-
-
-def post_videos(url: str, tracks: list[Track]) -> list[Served]:
-    """Upload the video of each track to the service, one after the other."""
-    served = []
-    with httpx.Client(base_url=url, timeout=300) as client:
-        for track in tracks:
-            started = time.perf_counter()
-            with open(track.uri, "rb") as file:
-                response = client.post("/v1/classify/video", files={"file": (Path(track.uri).name, file)})
-            elapsed = 1000 * (time.perf_counter() - started)
-            answer = response.json()
-            if response.status_code >= 500:
-                raise RuntimeError(f"the service failed on {track.uri}: {response.status_code} {response.text}")
-            refused = response.status_code != 200
-            served.append(
-                Served(
-                    uri=track.uri,
-                    exercise=track.label or "",
-                    predicted=f"({answer['detail']})" if refused else answer["exercise"],
-                    probability=0.0 if refused else answer["probability"],
-                    milliseconds=elapsed,
-                    answer=answer,
-                )
-            )
-    return served
 
 
 def _post_workout(url: str, tracks: list[Track], path: Path) -> Served | None:

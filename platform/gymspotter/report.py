@@ -5,20 +5,18 @@ import html
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import cv2
 from matplotlib.figure import Figure
 
+from gymspotter.client import Served
 from gymspotter.errors import VideoError
 from gymspotter.labels import EXERCISES
 from gymspotter.overlay import Picture, drawn_frames, sheet
 from gymspotter.plots import confusion_figure, loss_figure
 from gymspotter.tracks import Quarantined, Track
-
-if TYPE_CHECKING:
-    from gymspotter.demo import Served
-    from gymspotter.train import TrainResult
+from gymspotter.train import TrainResult
 
 _STYLE = """
 :root { color-scheme: light dark; --line: #8884; --good: #1a7f37; --bad: #c4320a; }
@@ -43,11 +41,11 @@ def write_report(
     path: Path,
     *,
     summary: Mapping[str, Any],
-    trained: "TrainResult",
+    trained: TrainResult,
     tracks: Sequence[Track],
     quarantine: Sequence[Quarantined],
-    served: Sequence["Served"],
-    workout: "Served | None" = None,
+    served: Sequence[Served],
+    workout: Served | None = None,
 ) -> Path:
     """Write the report to ``path``; pictures are inside it."""
     parts = [
@@ -95,7 +93,7 @@ def _facts(summary: Mapping[str, Any]) -> str:
     return f'<div class="facts">{boxes}</div><p>Stages: {stages}.</p>'
 
 
-def _served_table(served: Sequence["Served"]) -> str:
+def _served_table(served: Sequence[Served]) -> str:
     rows = "".join(
         f"<tr><td>{html.escape(Path(row.uri).name)}</td><td>{html.escape(row.exercise)}</td>"
         f'<td class="{"right" if row.predicted == row.exercise else "wrong"}">{html.escape(row.predicted)}</td>'
@@ -108,13 +106,13 @@ def _served_table(served: Sequence["Served"]) -> str:
     )
 
 
-def _examples(served: Sequence["Served"], most: int = 5) -> list["Served"]:
+def _examples(served: Sequence[Served], most: int = 5) -> list[Served]:
     """A few answers for the timelines: the longest videos, since they have the most to show."""
     answered = [row for row in served if "segments" in row.answer]
     return sorted(answered, key=lambda row: -row.answer["seconds"])[:most]
 
 
-def _timeline(row: "Served") -> str:
+def _timeline(row: Served) -> str:
     seconds = row.answer["seconds"]
     # Segments overlap; each is drawn until the next one begins.
     starts = [segment["start"] for segment in row.answer["segments"]]
