@@ -1,5 +1,5 @@
 # Everything is set up in .venv on first use; a second call installs nothing.
-PYTHON ?= python3.11
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 

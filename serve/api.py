@@ -89,6 +89,11 @@ def build_api(backend: Backend, *, max_body_bytes: int) -> FastAPI:
             f"there is no {request.method} {request.url.path}: see /docs." if unhelpful else str(error.detail),
         )
 
+    @api.exception_handler(Exception)
+    async def defect(request: Request, error: Exception) -> JSONResponse:
+        # Starlette raises the error again after this answer, so that the replica's log has its traceback.
+        return problem(500, f"the service failed on this request ({type(error).__name__}): its log says where.")
+
     @api.post("/v1/classify", responses=problems, summary="Name the exercise of skeleton segments")
     async def classify(body: ClassifyRequest) -> ClassifyResponse:
         poses = np.stack([_segment(i, segment, backend.facts.frames) for i, segment in enumerate(body.segments)])

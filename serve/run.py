@@ -56,7 +56,9 @@ def serve_until_stopped(options: ServeOptions) -> None:
     stopped = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())
-    stopped.wait()
+    # With a timeout, because a signal that reaches one of Ray's threads does not wake the main thread from a wait.
+    while not stopped.wait(0.5):
+        pass
     stop()
 
 

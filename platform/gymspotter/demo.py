@@ -34,6 +34,8 @@ class DemoOptions:
 
     videos: str | None = None
     """Your own videos (a folder per exercise, or a manifest) instead of the synthetic gym's."""
+    map: dict[str, str] = field(default_factory=dict)
+    """More spellings of exercises in your videos: --map "kniebeuge" "squat"."""
     out: Path = Path("runs/demo")
     """Folder for everything the demo makes; what an earlier demo left there is removed."""
     per_exercise: int = 6
@@ -102,7 +104,7 @@ def demo(options: DemoOptions) -> Summary:
                 )
         store = options.out / "tracks"
         with clock("extract"):
-            extracted = extract(ExtractOptions(videos=videos, out=store))
+            extracted = extract(ExtractOptions(videos=videos, out=store, map=options.map))
         with clock("train"):
             uri = f"sqlite:///{(options.out / 'mlflow.db').resolve()}"
             trained = train(

@@ -81,5 +81,5 @@ def exercise(name: str, mapping: dict[str, str] | None = None) -> str:
             return known[candidate]
     raise InputError(
         f"label {name!r} is not one of the {len(EXERCISES)} exercises ({', '.join(EXERCISES)}): rename it, or map it "
-        f'with --map "{name}=squat".'
+        f'with --map "{name}" squat.'
     )

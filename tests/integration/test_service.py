@@ -1,6 +1,13 @@
 """The service on a real Ray Serve with the demo's model, over real HTTP."""
 
 import concurrent.futures
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import httpx
 import numpy as np
@@ -88,3 +95,21 @@ def test_several_clients_at_once_are_all_answered(url, squat_video):
 def test_the_documentation_is_there(client):
     assert "swagger" in client.get("/docs").text.lower()
     assert "/v1/classify" in client.get("/openapi.json").json()["paths"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_serve_command_answers_and_ends_on_a_signal(demo_run, number):
+    command = [str(Path(sys.executable).parent / "gymspotter"), "serve", "--port", "0"]
+    environment = os.environ | {"MLFLOW_TRACKING_URI": f"sqlite:///{demo_run.out / 'mlflow.db'}"}
+    # A group of its own, so that whatever is left of it can be ended whatever happens.
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    try:
+        url = re.search(r"http://[\d.:]+", process.stdout.readline())[0]
+        assert httpx.get(f"{url}/healthz").json() == {"status": "ok", "model_version": "1"}
+        process.send_signal(number)
+        assert process.wait(timeout=60) == 0
+        with pytest.raises(httpx.ConnectError):
+            httpx.get(f"{url}/healthz")
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)

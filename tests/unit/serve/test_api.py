@@ -207,3 +207,14 @@ def test_the_model_the_health_and_the_documentation(client):
     assert client.get("/docs").status_code == 200
     paths = client.get("/openapi.json").json()["paths"]
     assert set(paths) == {"/v1/classify", "/v1/classify/video", "/v1/model", "/healthz"}
+
+
+def test_a_defect_is_answered_as_one_and_hides_its_details(backend, segment):
+    class Broken(LocalBackend):
+        async def classify(self, poses, top):
+            raise ZeroDivisionError("secret")
+
+    client = TestClient(build_api(Broken(), max_body_bytes=2**20), raise_server_exceptions=False)
+    detail = refusal(client.post("/v1/classify", json={"segments": [segment]}), 500)
+    assert "ZeroDivisionError" in detail
+    assert "secret" not in detail
