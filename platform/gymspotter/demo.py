@@ -147,17 +147,21 @@ def demo(options: DemoOptions) -> Summary:
     return summary
 
 
-def _post_workout(url: str, tracks: list[Track], path: Path) -> Served | None:
+def _post_workout(url: str, tracks: list[Track], path: Path) -> tuple[Served, list[tuple[float, str]]] | None:
     """Several of the posted videos in a row, as one: the service's timeline should tell them apart.
 
     Only videos of one size and codec can be joined, which those of the synthetic gym are; otherwise there is none.
+
+    Returns:
+        The answer, and when (seconds) which exercise begins.
     """
     try:
-        join_videos([Path(track.uri) for track in tracks], path)
+        starts = join_videos([Path(track.uri) for track in tracks], path)
     except InputError:
         return None
-    exercises = " + ".join(track.label or "" for track in tracks)
-    return post_videos(url, [replace(tracks[0], uri=str(path), label=exercises)])[0]
+    exercises = [track.label or "" for track in tracks]
+    served = post_videos(url, [replace(tracks[0], uri=str(path), label=" + ".join(exercises))])[0]
+    return (served, list(zip(starts, exercises, strict=True))) if "segments" in served.answer else None
 
 
 def print_table(served: list[Served]) -> None:

@@ -29,12 +29,13 @@ td.n, th.n { text-align: right }
 .facts div { border: 1px solid var(--line); border-radius: 8px; padding: .5rem .9rem }
 .facts b { display: block; font-size: 1.3rem }
 img { max-width: 100%; height: auto; border-radius: 6px } img.plot { background: white }
-.bar { position: relative; height: 1.5rem; background: var(--line); border-radius: 4px; overflow: hidden }
+.bar { position: relative; height: 1.5rem; margin: 2px 0; border-radius: 4px; background: var(--line);
+  overflow: hidden }
 .bar span { position: absolute; top: 0; bottom: 0; padding: 0 .4rem; font-size: .8rem; line-height: 1.5rem; color: #fff;
   overflow: hidden; white-space: nowrap; box-sizing: border-box; border-right: 2px solid #fff8 }
 .right { color: var(--good) } .wrong { color: var(--bad) } .scroll { overflow-x: auto }
 """
-_RIGHT, _WRONG = "#1a7f37", "#c4320a"
+_RIGHT, _WRONG, _TRUE = "#1a7f37", "#c4320a", "#57606a"
 
 
 def write_report(
@@ -45,9 +46,12 @@ def write_report(
     tracks: Sequence[Track],
     quarantine: Sequence[Quarantined],
     served: Sequence[Served],
-    workout: Served | None = None,
+    workout: tuple[Served, Sequence[tuple[float, str]]] | None = None,
 ) -> Path:
-    """Write the report to ``path``; pictures are inside it."""
+    """Write the report to ``path``; pictures are inside it.
+
+    ``workout`` is the answer on one video of several exercises, and when (seconds) which of them begins.
+    """
     parts = [
         "<h1>gymspotter demo</h1>",
         "<p>From video to a served label. The videos posted to the service were on the test side of a split by "
@@ -56,7 +60,8 @@ def write_report(
         "<h2>What the service answered</h2>",
         _served_table(served),
         "<h2>Timelines</h2>",
-        *(_timeline(row) for row in [*filter(None, [workout]), *_examples(served)]),
+        _timeline(*workout) if workout else "",
+        *(_timeline(row) for row in _examples(served)),
         "<h2>What the pose estimator saw</h2>",
         _skeletons(tracks),
         "<h2>Confusion on the test side</h2>",
@@ -107,27 +112,39 @@ def _served_table(served: Sequence[Served]) -> str:
 
 
 def _examples(served: Sequence[Served], most: int = 5) -> list[Served]:
-    """A few answers for the timelines: the longest videos, since they have the most to show."""
-    answered = [row for row in served if "segments" in row.answer]
+    """A few answers for the timelines: those of the longest videos, since they have the most to show."""
+    answered = [row for row in served if len(row.answer.get("segments", ())) > 1]
     return sorted(answered, key=lambda row: -row.answer["seconds"])[:most]
 
 
-def _timeline(row: Served) -> str:
-    seconds = row.answer["seconds"]
-    # Segments overlap; each is drawn until the next one begins.
-    starts = [segment["start"] for segment in row.answer["segments"]]
-    spans = ""
-    for segment, end in zip(row.answer["segments"], [*starts[1:], seconds], strict=True):
-        colour = _RIGHT if segment["exercise"] in row.exercise.split(" + ") else _WRONG
-        spans += (
-            f'<span style="left:{100 * segment["start"] / seconds:.1f}%;'
-            f'width:{100 * (end - segment["start"]) / seconds:.1f}%;background:{colour}">'
-            f"{html.escape(segment['exercise'])} {segment['probability']:.2f}</span>"
-        )
-    return (
-        f"<p>{html.escape(Path(row.uri).name)} ({seconds:.1f} s): {html.escape(row.exercise)}</p>"
-        f'<div class="bar">{spans}</div>'
+def _timeline(row: Served, parts: Sequence[tuple[float, str]] = ()) -> str:
+    """The answer as a bar of labelled segments, green where right.
+
+    ``parts`` are (start in seconds, exercise) of a video with several exercises; what it shows is drawn above.
+    """
+    seconds, segments = row.answer["seconds"], row.answer["segments"]
+    truth = parts or [(0.0, row.exercise)]
+    pieces = []
+    # Segments overlap; each is drawn until the next one begins, and judged by what is shown in its middle.
+    for segment, end in zip(segments, [*(s["start"] for s in segments[1:]), seconds], strict=True):
+        middle = (segment["start"] + segment["end"]) / 2
+        shown = [exercise for start, exercise in truth if start <= middle][-1]
+        colour = _RIGHT if segment["exercise"] == shown else _WRONG
+        pieces.append((segment["start"], end, colour, f"{segment['exercise']} {segment['probability']:.2f}"))
+    ends = [*(start for start, _ in truth[1:]), seconds]
+    true_pieces = [(start, end, _TRUE, exercise) for (start, exercise), end in zip(truth, ends, strict=True)]
+    title = f"<p>{html.escape(Path(row.uri).name)} ({seconds:.1f} s): what it shows, and what the service said</p>"
+    return title + _bar(true_pieces, seconds) + _bar(pieces, seconds)
+
+
+def _bar(pieces: Sequence[tuple[float, float, str, str]], seconds: float) -> str:
+    """A bar of (start, end, colour, text)."""
+    spans = "".join(
+        f'<span title="{html.escape(text)}" style="left:{100 * start / seconds:.1f}%;'
+        f'width:{100 * (end - start) / seconds:.1f}%;background:{colour}">{html.escape(text)}</span>'
+        for start, end, colour, text in pieces
     )
+    return f'<div class="bar">{spans}</div>'
 
 
 def _skeletons(tracks: Sequence[Track], per_exercise: int = 1) -> str:

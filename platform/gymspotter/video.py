@@ -127,8 +127,8 @@ def _pixels(frame: av.VideoFrame) -> NDArray[np.uint8]:
     return np.ascontiguousarray(np.rot90(rgb, turns)) if turns else rgb
 
 
-def join_videos(paths: Sequence[str | Path], out: str | Path) -> None:
-    """Write several videos in a row as one, without encoding them again.
+def join_videos(paths: Sequence[str | Path], out: str | Path) -> list[float]:
+    """Write several videos in a row as one, without encoding them again; returns when (seconds) each begins.
 
     Raises:
         VideoError: there is none, one cannot be read, or they differ in codec, size or time base.
@@ -138,7 +138,7 @@ def join_videos(paths: Sequence[str | Path], out: str | Path) -> None:
         raise VideoError("the videos differ in codec, size or frame rate: only like ones can be joined.")
     with av.open(str(out), "w") as target:
         joined: VideoStream | None = None
-        offset = Fraction(0)
+        offset, starts = Fraction(0), []
         for path, info in zip(paths, infos, strict=True):
             with _opened(path) as (container, stream):
                 if joined is None:
@@ -151,7 +151,9 @@ def join_videos(paths: Sequence[str | Path], out: str | Path) -> None:
                         packet.dts += shift
                         packet.stream = joined
                         target.mux(packet)
+                starts.append(float(offset))
                 offset += Fraction(info.seconds).limit_denominator(10**6)
+    return starts
 
 
 @contextlib.contextmanager

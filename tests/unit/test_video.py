@@ -125,7 +125,7 @@ def test_a_missing_file_and_a_folder_say_so(tmp_path):
 
 def test_joined_videos_play_one_after_the_other(tmp_path):
     parts = [write_clip(tmp_path / f"{k}.mp4", frames=10, first=first) for k, first in enumerate((0, 12, 3))]
-    join_videos(parts, tmp_path / "all.mp4")
+    assert join_videos(parts, tmp_path / "all.mp4") == [0.0, 1.0, 2.0]
     assert probe(tmp_path / "all.mp4").frames == 30
     shown = brightness(frames_at(tmp_path / "all.mp4", grid_times(0, 3, 10)))
     assert shown == [*range(10), *range(12, 22), *range(3, 13)]
