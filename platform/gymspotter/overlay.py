@@ -23,6 +23,7 @@ from gymspotter.video import frames_at
 
 Picture = NDArray[np.uint8]
 # RGB: the athlete's left, right and middle.
+_CAPTION_PX = 20
 _LEFT, _RIGHT, _MIDDLE = (255, 140, 0), (0, 190, 255), (240, 240, 240)
 
 
@@ -76,8 +77,7 @@ def drawn_frames(track: Track, count: int, height: int = 240) -> list[Picture]:
         picture = cv2.resize(frame, (width, height), interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
         draw_skeleton(picture, track.image_xy[k], track.scores[k])
         label = f"{track.t0 + k / track.fps:.1f} s" + ("" if np.isfinite(track.image_xy[k]).any() else "  nobody seen")
-        cv2.putText(picture, label, (6, height - 8), cv2.FONT_HERSHEY_SIMPLEX, 0.45, (0, 0, 0), 3, cv2.LINE_AA)
-        cv2.putText(picture, label, (6, height - 8), cv2.FONT_HERSHEY_SIMPLEX, 0.45, (255, 255, 255), 1, cv2.LINE_AA)
+        caption(picture, label, top=height - _CAPTION_PX)
         pictures.append(picture)
     return pictures
 
@@ -97,6 +97,15 @@ def draw_skeleton(picture: Picture, image_xy: Floats, scores: Floats) -> None:
             sure = min(scores[a], scores[b]) > 0.3
             start, end = (tuple(int(v) for v in points[k].round()) for k in (a, b))
             cv2.line(picture, start, end, colour, thick if sure else 1, cv2.LINE_AA)
+
+
+def caption(picture: Picture, text: str, top: int = 0) -> None:
+    """Write a line of text onto ``picture`` in place, on a darkened strip that begins at row ``top``."""
+    (width, _), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, 0.45, 1)
+    strip = picture[top : top + _CAPTION_PX, : width + 12]
+    strip[:] = strip // 3
+    baseline = (6, top + _CAPTION_PX - 6)
+    cv2.putText(picture, text, baseline, cv2.FONT_HERSHEY_SIMPLEX, 0.45, (255, 255, 255), 1, cv2.LINE_AA)
 
 
 def sheet(cells: Sequence[Picture], columns: int = 4) -> Picture:

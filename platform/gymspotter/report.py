@@ -11,9 +11,8 @@ import cv2
 from matplotlib.figure import Figure
 
 from gymspotter.client import Served
-from gymspotter.errors import VideoError
 from gymspotter.labels import EXERCISES
-from gymspotter.overlay import Picture, drawn_frames, sheet
+from gymspotter.overlay import Picture, caption, drawn_frames, sheet
 from gymspotter.plots import confusion_figure, loss_figure
 from gymspotter.tracks import Quarantined, Track
 from gymspotter.train import TrainResult
@@ -147,20 +146,18 @@ def _bar(pieces: Sequence[tuple[float, float, str, str]], seconds: float) -> str
     return f'<div class="bar">{spans}</div>'
 
 
-def _skeletons(tracks: Sequence[Track], per_exercise: int = 1) -> str:
+def _skeletons(tracks: Sequence[Track]) -> str:
     """Two drawn frames of one video of each exercise."""
     cells: list[Picture] = []
     for exercise in EXERCISES:
-        for track in [track for track in tracks if track.label == exercise][:per_exercise]:
-            try:
-                # One early and one in the middle: mostly two different phases of a repetition.
-                cells += [_captioned(picture, exercise) for picture in drawn_frames(track, 5)[1:3]]
-            except VideoError:  # moved away since it was extracted
-                continue
+        for track in [track for track in tracks if track.label == exercise][:1]:
+            # One early and one in the middle: mostly two different phases of a repetition.
+            pictures = [_limited(picture, 200) for picture in drawn_frames(track, 5)[1:3]]
+            for picture in pictures:
+                caption(picture, exercise)
+            cells += pictures
     if not cells:
         return "<p>None.</p>"
-    height = 200
-    cells = [_cropped(cell, height) for cell in cells]
     _, jpeg = cv2.imencode(".jpg", sheet(cells)[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 82])
     data = base64.b64encode(jpeg.tobytes()).decode()
     return (
@@ -169,15 +166,10 @@ def _skeletons(tracks: Sequence[Track], per_exercise: int = 1) -> str:
     )
 
 
-def _cropped(picture: Picture, height: int) -> Picture:
-    width = max(1, round(picture.shape[1] * height / picture.shape[0]))
-    return cv2.resize(picture, (min(width, 2 * height), height), interpolation=cv2.INTER_AREA).astype("uint8")
-
-
-def _captioned(picture: Picture, text: str) -> Picture:
-    for colour, thickness in (((0, 0, 0), 3), ((255, 255, 255), 1)):
-        cv2.putText(picture, text, (6, 16), cv2.FONT_HERSHEY_SIMPLEX, 0.5, colour, thickness, cv2.LINE_AA)
-    return picture
+def _limited(picture: Picture, height: int) -> Picture:
+    """Scaled to fit a cell of twice its height: a sheet's columns are as wide as its widest picture."""
+    scale = min(height / picture.shape[0], 2 * height / picture.shape[1])
+    return cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA).astype("uint8")
 
 
 def _plot(figure: Figure, description: str) -> str:
