@@ -11,6 +11,8 @@ from gymspotter.errors import InputError
 from gymspotter.labels import exercise
 from gymspotter.video import VIDEO_SUFFIXES
 
+MANIFEST = "manifest.csv"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
@@ -26,13 +28,16 @@ def read_catalog(source: str | Path, mapping: dict[str, str] | None = None) -> l
 
     ``source`` is a folder with one folder per exercise (the layout of the Kaggle set "Workout/Exercises Video"), a
     folder of videos without labels, one video, or a manifest: a .csv or .parquet file with a column ``uri`` (absolute,
-    or relative to the manifest) and, if known, ``label`` and ``group``. ``mapping`` adds spellings of exercises.
+    or relative to the manifest) and, if known, ``label`` and ``group``. A folder with a ``manifest.csv`` in it is that
+    manifest. ``mapping`` adds spellings of exercises.
 
     Raises:
         InputError: there is no such source, it holds no video, or a folder or label is not an exercise.
     """
     path = Path(source)
-    if path.is_dir():
+    if (path / MANIFEST).is_file():
+        entries = _manifest(path / MANIFEST, mapping)
+    elif path.is_dir():
         entries = _folder(path, mapping)
     elif path.suffix in (".csv", ".parquet"):
         entries = _manifest(path, mapping)

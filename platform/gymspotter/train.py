@@ -22,7 +22,7 @@ from gymspotter.labels import EXERCISES
 from gymspotter.metrics import Scores
 from gymspotter.plots import confusion_figure, loss_figure
 from gymspotter.tracks import Track, read_tracks
-from gymspotter.windows import SEGMENT_FRAMES, Segments, cut_segments, join_segments, split_by_group
+from gymspotter.windows import SEGMENT_FRAMES, Segments, cut_segments, join_segments, refuse_leak, split_by_group
 
 EXPERIMENT = "gymspotter"
 
@@ -75,13 +75,16 @@ def train(options: TrainOptions) -> TrainResult:
     labelled = [track for track in tracks if track.label]
     if not labelled:
         raise InputError(f"tracks {str(options.tracks)!r} has no labels: extract from one folder per exercise.")
+    more = [track for store in options.also for track in read_tracks(store)]
+    if len(grids := sorted({track.fps for track in [*labelled, *more]})) > 1:
+        raise InputError(f"tracks are on grids of {grids[0]:g} and {grids[-1]:g} frames/s: extract them on one.")
     segments, left_out = cut_segments(labelled, stride=options.stride)
     for sentence in left_out:
         print(f"left out: {sentence}")
     train_side, test_side = split_by_group(segments, test_share=options.test_share, seed=options.fit.seed)
-    more = [track for store in options.also for track in read_tracks(store)]
     if more:
         train_side = join_segments(train_side, cut_segments(more, stride=options.stride)[0])
+        refuse_leak(train_side, test_side)
     print(
         f"{len(train_side)} segments of {len(np.unique(train_side.groups))} groups to train on, "
         f"{len(test_side)} of {len(np.unique(test_side.groups))} to test on"

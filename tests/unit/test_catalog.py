@@ -65,3 +65,9 @@ def test_nothing_there_says_so(tmp_path):
         read_catalog(tmp_path / "nowhere")
     with pytest.raises(InputError, match="does not exist"):
         read_catalog(tmp_path / "nowhere.csv")
+
+
+def test_a_folder_with_a_manifest_is_that_manifest(tmp_path):
+    touch(tmp_path / "squat" / "a.mp4")
+    (tmp_path / "manifest.csv").write_text("uri,label,group\nsquat/a.mp4,plank,anna\n")
+    assert read_catalog(tmp_path) == [Entry(uri=str(tmp_path / "squat" / "a.mp4"), label="plank", group="anna")]

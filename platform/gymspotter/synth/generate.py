@@ -16,6 +16,7 @@ import numpy as np
 from tqdm import tqdm
 
 from gymspotter import __version__
+from gymspotter.catalog import MANIFEST
 from gymspotter.errors import InputError
 from gymspotter.labels import EXERCISES, PAPER_CLASS_SIZES
 from gymspotter.skeleton import CANONICAL
@@ -162,7 +163,10 @@ def _skeletons(items: list[Item], options: SynthOptions) -> Iterator[None]:
 
 
 def _videos(items: list[Item], options: SynthOptions) -> Iterator[None]:
-    """Rendered by Ray tasks, one video each: on every CPU of this machine or of the cluster."""
+    """Rendered by Ray tasks, one video each: on every CPU of this machine or of the cluster.
+
+    A manifest names the group of each, so that a video and the skeletons of the same performance are known for one.
+    """
     import ray
 
     from gymspotter.cluster import connect
@@ -176,6 +180,9 @@ def _videos(items: list[Item], options: SynthOptions) -> Iterator[None]:
         cv2.setNumThreads(1)
         return str(make_video(item, options))
 
+    rows = [f"{item.exercise}/{item.name}.mp4,{item.exercise},{item.name}" for item in items]
+    options.out.mkdir(parents=True, exist_ok=True)
+    (options.out / MANIFEST).write_text("\n".join(["uri,label,group", *rows]) + "\n")
     pending = [render_one.remote(item) for item in items]
     while pending:
         done, pending = ray.wait(pending)
