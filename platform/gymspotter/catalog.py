@@ -89,13 +89,19 @@ def _manifest(path: Path, mapping: dict[str, str] | None) -> list[Entry]:
         ) from error
     if "uri" not in table.column_names:
         raise InputError(f"manifest {str(path)!r} has no column uri (it has {', '.join(table.column_names)}): add it.")
-    entries = []
+    entries, rows = [], dict[str, int]()
     for number, row in enumerate(table.to_pylist(), start=1):
         if not row["uri"]:
             raise InputError(f"manifest {str(path)!r} has no uri in row {number}: fill it in or remove the row.")
+        uri = str(path.parent / str(row["uri"]))
+        if uri in rows:
+            raise InputError(
+                f"manifest {str(path)!r} has {uri!r} in rows {rows[uri]} and {number}: remove one of them."
+            )
+        rows[uri] = number
         entries.append(
             Entry(
-                uri=str(path.parent / str(row["uri"])),
+                uri=uri,
                 label=exercise(str(row["label"]), mapping) if row.get("label") else None,
                 group=str(row["group"]) if row.get("group") not in (None, "") else None,
             )

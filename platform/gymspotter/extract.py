@@ -2,8 +2,9 @@
 
     gymspotter extract VIDEOS --out runs/tracks
 
-Two passes: all videos are probed, hashed and cut into spans, then an actor pool decodes and pose-estimates one span a
-row. Only skeletons leave an actor, never frames, so memory stays flat.
+Killed at any moment and started again, it does only what is missing. Two passes: all videos are probed, hashed and
+cut into spans, then an actor pool decodes and pose-estimates one span a row. Only skeletons leave an actor, never
+frames, so memory stays flat; only the driver writes, so no span is written twice.
 """
 
 import json
@@ -25,14 +26,15 @@ from gymspotter.spans import GRID_FPS, SPAN_SECONDS, Span, plan_spans, track_spa
 from gymspotter.tracks import (
     Quarantined,
     Track,
+    TrackWriter,
+    clear_quarantine,
+    only_writer,
     quarantined,
+    read_index,
     table_to_tracks,
     tracks_to_table,
     write_quarantine,
-    write_tracks,
 )
-
-_TRACKS_PER_FILE = 256
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +44,7 @@ class ExtractOptions:
     videos: Annotated[str, tyro.conf.Positional]
     """Folder with one folder per exercise, or a manifest (.csv, .parquet: uri, label, group), or one video."""
     out: Path = Path("runs/tracks")
-    """The store to write: a new folder."""
+    """The store to write: a new folder, or that of an earlier run, which is then completed."""
     estimator: str = "blazepose"
     """Pose estimator."""
     actors: int | None = None
@@ -67,70 +69,102 @@ class ExtractOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class ExtractResult:
-    """What came of the videos. A span ends as a track or in quarantine; a video that has no spans, in quarantine."""
+    """What came of the videos. A span ends as a track or in quarantine; a video that has no spans, in quarantine.
+
+    ``reused`` of the tracks were in the store already; ``frames`` counts those that were looked at in this run.
+    """
 
     videos: int
     spans: int
     tracks: int
+    reused: int
     quarantined: int
     frames: int
 
     def __str__(self) -> str:
         without_spans = self.tracks + self.quarantined - self.spans
         unusable = f" + {without_spans} unusable videos" if without_spans else ""
+        reused = f" ({self.reused} of them from before)" if self.reused else ""
         return (
-            f"{self.videos} videos: {self.spans} spans{unusable} = {self.tracks} tracks + "
-            f"{self.quarantined} quarantined ({self.frames} frames)"
+            f"{self.videos} videos: {self.spans} spans{unusable} = {self.tracks} tracks{reused} + "
+            f"{self.quarantined} quarantined; {self.frames} frames estimated"
         )
 
 
 def extract(options: ExtractOptions) -> ExtractResult:
-    """Extract all videos of a catalog into a new store.
+    """Extract all videos of a catalog into a store, a new one or one that an earlier run began.
+
+    Only spans that the store lacks are estimated; what is in its quarantine is tried again. A run may be killed at any
+    moment and started anew: each (video_id, span) is in the store once.
 
     Raises:
-        InputError: the catalog cannot be read, or the store exists already.
+        InputError: the catalog cannot be read, another run is writing the store, or it holds tracks of these videos
+            that were made with other options.
     """
-    if (options.out / "tracks").exists():
-        raise InputError(f"out {str(options.out)!r} holds tracks already: remove it or name a new folder.")
     catalog = read_catalog(options.videos, options.map)
+    with only_writer(options.out):
+        result = _extract(catalog, options)
+    print(result)
+    return result
+
+
+def _extract(catalog: list[Entry], options: ExtractOptions) -> ExtractResult:
     connect()
     context = ray.data.DataContext.get_current()
-    context.enable_progress_bars = False  # ours counts videos and spans, Ray's counts blocks
+    context.enable_progress_bars = False  # ours counts spans, Ray's counts blocks
     context.print_on_execution_start = False
 
+    clear_quarantine(options.out)
     spans, rejected = _plan(catalog, options)
     write_quarantine(rejected, options.out)
-    tracks: list[Track] = []
-    written = failed = frames = 0
-    with tqdm(total=len(spans), desc="pose", unit="span", disable=None) as bar:
-        for outcome in _estimate(spans, options):
+    missing = _missing(spans, options)
+    reused = len(spans) - len(missing)
+    writer = TrackWriter(options.out)
+    tracks = failed = frames = 0
+    with tqdm(total=len(spans), initial=reused, desc="pose", unit="span", disable=None) as bar:
+        for outcome in _estimate(missing, options):
             if isinstance(outcome, Track):
-                tracks.append(outcome)
+                writer.add(outcome)
+                tracks += 1
                 frames += len(outcome.joints)
-                if len(tracks) == _TRACKS_PER_FILE:
-                    write_tracks(tracks, options.out)
-                    written, tracks = written + len(tracks), []
             else:
                 write_quarantine([outcome], options.out)
                 failed += 1
             bar.update()
             bar.set_postfix(frames=frames, quarantined=len(rejected) + failed)
-    if tracks:
-        write_tracks(tracks, options.out)
-        written += len(tracks)
+    writer.flush()
     result = ExtractResult(
         videos=len(catalog),
         spans=len(spans),
-        tracks=written,
+        tracks=reused + tracks,
+        reused=reused,
         quarantined=len(rejected) + failed,
         frames=frames,
     )
-    if written + failed != len(spans) or len({span.uri for span in spans} | {row.uri for row in rejected}) != len(
-        catalog
-    ):
+    uris = {span.uri for span in spans} | {row.uri for row in rejected}
+    if reused + tracks + failed != len(spans) or len(uris) != len(catalog):
         raise RuntimeError(f"inputs are not tracks + quarantine: {result}")
-    print(result)
     return result
+
+
+def _missing(spans: list[Span], options: ExtractOptions) -> list[Span]:
+    """The spans that the store lacks.
+
+    Raises:
+        InputError: it has one of them from another grid, span length or estimator, which would not fit the new ones.
+    """
+    index = read_index(options.out)
+    missing = []
+    for span in spans:
+        row = index.get((span.video_id, span.span))
+        if row is None:
+            missing.append(span)
+        elif row["fps"] != span.fps or row["estimator"] != options.estimator or abs(row["t0"] - span.t0) > 1 / span.fps:
+            raise InputError(
+                f"out {str(options.out)!r} holds tracks of {row['uri']!r} from {row['estimator']} at {row['fps']:g} "
+                "frames/s that these options would not make: use the options of that run, or name a new folder."
+            )
+    return missing
 
 
 def _plan(catalog: list[Entry], options: ExtractOptions) -> tuple[list[Span], list[Quarantined]]:

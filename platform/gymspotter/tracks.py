@@ -5,12 +5,16 @@ reads Parquet: per-frame values are lists with one fixed-size, flattened entry p
 """
 
 import datetime as dt
+import fcntl
 import itertools
 import os
+import time
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -102,6 +106,70 @@ _QUARANTINE_SCHEMA = pa.schema(
 def write_tracks(tracks: Sequence[Track], store: str | Path) -> None:
     """Add tracks to a store as one file, which appears whole or not at all."""
     _write(tracks_to_table(tracks), Path(store) / "tracks")
+
+
+class TrackWriter:
+    """Adds tracks to a store a file at a time: when enough are held, or for long enough, and at `flush`.
+
+    A run that is killed loses no more than what it held, and never leaves part of a file.
+    """
+
+    def __init__(
+        self,
+        store: str | Path,
+        *,
+        per_file: int = 256,
+        seconds: float = 10.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._store, self._per_file, self._seconds, self._clock = store, per_file, seconds, clock
+        self._held: list[Track] = []
+        self._since = clock()
+
+    def add(self, track: Track) -> None:
+        """Take a track; it is in the store after the next file is written."""
+        self._held.append(track)
+        if len(self._held) >= self._per_file or self._clock() - self._since >= self._seconds:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what is held."""
+        if self._held:
+            write_tracks(self._held, self._store)
+        self._held, self._since = [], self._clock()
+
+
+@contextmanager
+def only_writer(store: str | Path) -> Iterator[None]:
+    """Hold a store for writing; the operating system lets go of it when the process ends, however it ends.
+
+    Raises:
+        InputError: another process holds it.
+    """
+    folder = Path(store)
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / ".lock", "a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InputError(
+                f"out {str(store)!r} is being written by another run: wait for it to end, or name another folder."
+            ) from None
+        yield
+
+
+def read_index(store: str | Path) -> dict[tuple[str, int], dict[str, Any]]:
+    """What a store has, without the skeletons: by (video_id, span) the grid, start, uri and estimator of each track."""
+    columns = ["video_id", "span", "uri", "fps", "t0", "estimator", "estimator_version"]
+    files = sorted((Path(store) / "tracks").glob("*.parquet"))
+    rows = [row for file in files for row in pq.read_table(file, columns=columns).to_pylist()]
+    return {(row["video_id"], row["span"]): row for row in rows}
+
+
+def clear_quarantine(store: str | Path) -> None:
+    """Empty the quarantine: what is in it is about to be tried again."""
+    for file in (Path(store) / "quarantine").glob("*.parquet"):
+        file.unlink()
 
 
 def write_quarantine(rows: Sequence[Quarantined], store: str | Path) -> None:

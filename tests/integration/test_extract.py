@@ -9,7 +9,7 @@ from gymspotter.errors import InputError
 from gymspotter.extract import ExtractOptions, extract
 from gymspotter.skeleton import CANONICAL
 from gymspotter.synth.film import read_truth
-from gymspotter.tracks import read_quarantine, read_tracks
+from gymspotter.tracks import only_writer, read_quarantine, read_tracks, write_tracks
 from tests.conftest import write_clip
 
 
@@ -78,9 +78,29 @@ def test_the_skeleton_is_where_the_athlete_is(extracted, squat_video):
     assert (joints[:, 0] == 0).all()
 
 
-def test_a_store_is_not_written_twice(extracted, corpus):
-    with pytest.raises(InputError, match="holds tracks already"):
-        extract(ExtractOptions(videos=str(corpus), out=extracted[1]))
+def test_a_second_run_estimates_only_what_is_missing(extracted, corpus):
+    first, out = extracted
+    again = extract(ExtractOptions(videos=str(corpus), out=out, span_seconds=2))
+    assert (again.tracks, again.reused, again.quarantined, again.frames) == (3, 3, first.quarantined, 0)
+    lost = next((out / "tracks").glob("*.parquet"))
+    kept = read_tracks(out)[1:]
+    lost.unlink()
+    write_tracks(kept, out)
+    mended = extract(ExtractOptions(videos=str(corpus), out=out, span_seconds=2))
+    assert (mended.tracks, mended.reused, mended.frames) == (3, 2, 10)
+    assert [track.span for track in read_tracks(out)] == [0, 1, 2]
+    assert len(read_quarantine(out)) == first.quarantined
+
+
+@pytest.mark.parametrize("changed", [{"span_seconds": 3}, {"span_seconds": 2, "fps": 10}])
+def test_tracks_of_other_options_are_not_mixed(extracted, corpus, changed):
+    with pytest.raises(InputError, match="use the options of that run"):
+        extract(ExtractOptions(videos=str(corpus), out=extracted[1], **changed))
+
+
+def test_a_second_run_at_the_same_time_is_told_so(corpus, tmp_path):
+    with only_writer(tmp_path), pytest.raises(InputError, match="written by another run"):
+        extract(ExtractOptions(videos=str(corpus), out=tmp_path))
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,12 @@ def test_a_parquet_manifest(tmp_path):
 
 @pytest.mark.parametrize(
     ("text", "says"),
-    [("file,label\na,squat\n", "no column uri"), ("uri,label\n,squat\n", "no uri in row 1"), ("", "cannot be read")],
+    [
+        ("file,label\na,squat\n", "no column uri"),
+        ("uri,label\n,squat\n", "no uri in row 1"),
+        ("uri\na\nb\na\n", "rows 1 and 3"),
+        ("", "cannot be read"),
+    ],
 )
 def test_a_manifest_that_cannot_be_used_says_why(tmp_path, text, says):
     (tmp_path / "m.csv").write_text(text)

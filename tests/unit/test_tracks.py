@@ -7,7 +7,10 @@ import pytest
 from gymspotter.errors import InputError
 from gymspotter.tracks import (
     Track,
+    TrackWriter,
+    only_writer,
     quarantined,
+    read_index,
     read_quarantine,
     read_tracks,
     write_quarantine,
@@ -86,3 +89,23 @@ def test_quarantine_comes_back(tmp_path):
     write_quarantine(rows, tmp_path)
     assert read_quarantine(tmp_path) == rows[::-1]
     assert read_quarantine(tmp_path / "nowhere") == []
+
+
+def test_a_writer_writes_when_it_holds_enough_or_has_for_long_enough(tmp_path):
+    now = 0.0
+    writer = TrackWriter(tmp_path, per_file=3, seconds=10, clock=lambda: now)
+    stored = []
+    for number, now in enumerate([1.0, 2.0, 3.0, 4.0, 14.0, 15.0]):  # noqa: B007 - the writer's clock reads `now`
+        writer.add(a_track(number, frames=2))
+        stored.append(len(read_index(tmp_path)))
+    assert stored == [0, 0, 3, 3, 5, 5]
+    writer.flush()
+    writer.flush()
+    assert len(read_tracks(tmp_path)) == len(read_index(tmp_path)) == 6
+
+
+def test_a_store_has_one_writer(tmp_path):
+    with only_writer(tmp_path), pytest.raises(InputError, match="another run"), only_writer(tmp_path):
+        pass
+    with only_writer(tmp_path):
+        pass
