@@ -2,7 +2,8 @@
 
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from contextlib import suppress
+from dataclasses import asdict, dataclass
 from http import HTTPStatus
 from pathlib import Path
 from typing import Annotated, Any, Protocol
@@ -15,11 +16,15 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gymspotter import __version__
+from gymspotter.catalog import Entry
 from gymspotter.classify import Guess, LabelledSegment
-from gymspotter.errors import InputError
+from gymspotter.errors import InputError, NoPersonError
+from gymspotter.pose import Estimator
 from gymspotter.registry import MODEL_NAME, ModelFacts
 from gymspotter.skeleton import CANONICAL, Floats
+from gymspotter.spans import plan_spans, track_span
 from gymspotter.tracks import Track
+from gymspotter.video import grid_times, probe
 from gymspotter.windows import MIN_FRAMES, fit_length
 from serve.schemas import (
     ClassifyRequest,
@@ -35,6 +40,27 @@ from serve.schemas import (
 
 # No joint of a person is further than this from the hip; more is another unit, or noise that overflows.
 _FURTHEST_M = 100.0
+# Uploads are always saved under this name: a client's could leave the folder, or tell FFmpeg to open other files.
+UPLOAD = "upload"
+_FIELDS = {*ClassifyRequest.model_fields, "file"}
+_UNREADABLE_JSON = "the body cannot be read as JSON in UTF-8: send an object with segments, uncompressed."
+_UNREADABLE_FORM = (
+    "the body cannot be read as multipart/form-data: send the video as the field file, as "
+    "`curl -F file=@clip.mp4` does."
+)
+
+
+class BusyError(Exception):
+    """More requests wait than the service takes; the client is told to come back."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Skeletonised:
+    """The tracks of a video, whose spans without a person have none, and the whole video: seconds, frames sampled."""
+
+    tracks: list[Track]
+    seconds: float
+    frames: int
 
 
 class Backend(Protocol):
@@ -47,13 +73,43 @@ class Backend(Protocol):
         """Guesses for each of ``poses`` [S, T, J, 3]."""
         ...
 
-    async def skeletons(self, video: Path) -> list[Track]:
-        """The tracks of a video; raises InputError."""
+    async def skeletons(self, video: Path, name: str) -> Skeletonised:
+        """The tracks of a video on the model's grid; ``name`` is the client's. Raises InputError, or BusyError."""
         ...
 
     async def timeline(self, tracks: list[Track]) -> list[LabelledSegment]:
         """The labelled segments of one video's tracks."""
         ...
+
+
+def skeletonise(
+    video: Path, name: str, estimator: Estimator, *, fps: float, max_seconds: float = float("inf")
+) -> Skeletonised:
+    """The tracks of an upload (a file called `UPLOAD`), sampled ``fps`` times a second.
+
+    Raises:
+        InputError: it cannot be used, is too long or shows nobody; the sentence calls it ``name``.
+    """
+    try:
+        seconds = probe(video).seconds
+        if seconds > max_seconds:
+            raise InputError(
+                f"file {UPLOAD!r} is {seconds:.0f} s long: send at most {max_seconds:.0f} s, or use "
+                "`gymspotter extract`."
+            )
+        frames = len(grid_times(0.0, seconds, fps))
+        tracks = []
+        for span in plan_spans(Entry(uri=str(video)), fps=fps):
+            with suppress(NoPersonError):  # of one span; the next may show somebody
+                tracks.append(track_span(span, estimator))
+        if not tracks:
+            raise NoPersonError(
+                f"no person was seen in any of the {frames} frames sampled from file {UPLOAD!r}: show one athlete "
+                "whole, from the front or the side."
+            )
+    except InputError as error:
+        raise InputError(str(error).replace(repr(UPLOAD), repr(name))) from error
+    return Skeletonised(tracks=tracks, seconds=seconds, frames=frames)
 
 
 def build_api(backend: Backend, *, max_body_bytes: int) -> FastAPI:
@@ -66,9 +122,9 @@ def build_api(backend: Backend, *, max_body_bytes: int) -> FastAPI:
     )
     api.add_middleware(BodyLimit, limit=max_body_bytes)
 
-    def problem(status: int, detail: str) -> JSONResponse:
+    def problem(status: int, detail: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
         body = Problem(title=HTTPStatus(status).phrase, status=status, detail=detail, model_version=backend.version)
-        return JSONResponse(body.model_dump(), status_code=status, media_type="application/problem+json")
+        return JSONResponse(body.model_dump(), status, headers, media_type="application/problem+json")
 
     @api.exception_handler(InputError)
     async def input_error(request: Request, error: InputError) -> JSONResponse:
@@ -83,11 +139,22 @@ def build_api(backend: Backend, *, max_body_bytes: int) -> FastAPI:
 
     @api.exception_handler(HTTPException)
     async def http_error(request: Request, error: HTTPException) -> JSONResponse:
-        unhelpful = error.detail == HTTPStatus(error.status_code).phrase
-        return problem(
-            error.status_code,
-            f"there is no {request.method} {request.url.path}: see /docs." if unhelpful else str(error.detail),
-        )
+        status, path = error.status_code, str(request.scope["path"])
+        asked = repr(f"{request.method} {path}"[:100])
+        if status == 400:  # raised while FastAPI reads the body, in the words of its parsers
+            detail = _UNREADABLE_FORM if path.endswith("/video") else _UNREADABLE_JSON
+        elif status == 405:
+            allowed = (error.headers or {}).get("Allow", "")
+            detail = f"there is no {asked}: use {allowed.replace(', ', ' or ')}."
+        elif error.detail == HTTPStatus(status).phrase:
+            detail = f"there is no {asked}: see /docs."
+        else:
+            detail = str(error.detail)
+        return problem(status, detail, error.headers)
+
+    @api.exception_handler(BusyError)
+    async def busy(request: Request, error: BusyError) -> JSONResponse:
+        return problem(503, "the service is busy: try again in a few seconds.", {"Retry-After": "5"})
 
     @api.exception_handler(Exception)
     async def defect(request: Request, error: Exception) -> JSONResponse:
@@ -96,28 +163,28 @@ def build_api(backend: Backend, *, max_body_bytes: int) -> FastAPI:
 
     @api.post("/v1/classify", responses=problems, summary="Name the exercise of skeleton segments")
     async def classify(body: ClassifyRequest) -> ClassifyResponse:
-        poses = np.stack([_segment(i, segment, backend.facts.frames) for i, segment in enumerate(body.segments)])
+        poses = np.stack([_segment(i, segment, backend.facts) for i, segment in enumerate(body.segments)])
         answers = await backend.classify(poses, body.top)
         return ClassifyResponse(model_version=backend.version, segments=[SegmentOut(**_best(g)) for g in answers])
 
-    @api.post("/v1/classify/video", responses=problems, summary="The timeline of a video")
+    @api.post("/v1/classify/video", responses=problems | {503: {"model": Problem}}, summary="The timeline of a video")
     async def classify_video(
         file: Annotated[UploadFile, File(description="A video of one athlete, in any format FFmpeg reads.")],
     ) -> VideoResponse:
-        name = Path(file.filename or "video").name or "video"
+        name = (Path(file.filename or "").name or "video")[:100]
         with tempfile.TemporaryDirectory(prefix="gymspotter-") as folder:
-            video = Path(folder) / name[-100:]
+            video = Path(folder) / UPLOAD
             with video.open("wb") as out:
                 while chunk := await file.read(2**20):
                     out.write(chunk)
-            tracks = await backend.skeletons(video)
-        segments = await backend.timeline(tracks)
+            found = await backend.skeletons(video, name)
+        segments = await backend.timeline(found.tracks)
         if not segments:
             raise InputError(
                 f"file {name!r} shows a person too briefly to name an exercise: at least {MIN_FRAMES} of the frames "
                 f"sampled at {backend.facts.grid_fps:g} a second must show one."
             )
-        return _video_response(backend, tracks, segments)
+        return _video_response(backend, found, segments)
 
     @api.get("/v1/model", summary="Which model answers")
     async def model() -> ModelResponse:
@@ -133,8 +200,8 @@ def build_api(backend: Backend, *, max_body_bytes: int) -> FastAPI:
     return api
 
 
-def _segment(index: int, frames: Sequence[Sequence[Sequence[float | None]]], length: int) -> Floats:
-    """One segment of a request as [length, 17, 3]; raises InputError that names it."""
+def _segment(index: int, frames: Sequence[Sequence[Sequence[float | None]]], facts: ModelFacts) -> Floats:
+    """One segment of a request as [facts.frames, 17, 3]; raises InputError that names it."""
     where = f"segments[{index}]"
     counts = {len(joints) for joints in frames}
     if counts - {len(CANONICAL.joints)}:
@@ -142,8 +209,10 @@ def _segment(index: int, frames: Sequence[Sequence[Sequence[float | None]]], len
             f"{where} has a frame with {(counts - {len(CANONICAL.joints)}).pop()} joints: send the "
             f"{len(CANONICAL.joints)} joints of {CANONICAL.name}."
         )
-    if not MIN_FRAMES <= len(frames) <= length:
-        raise InputError(f"{where} has {len(frames)} frames: send {MIN_FRAMES} to {length}, at 5 a second.")
+    if not MIN_FRAMES <= len(frames) <= facts.frames:
+        raise InputError(
+            f"{where} has {len(frames)} frames: send {MIN_FRAMES} to {facts.frames}, at {facts.grid_fps:g} a second."
+        )
     poses = np.array(frames, dtype=np.float64)
     if (seen := int(np.isfinite(poses).any(axis=(1, 2)).sum())) < MIN_FRAMES:
         raise InputError(f"{where} shows joints in {seen} frames: send at least {MIN_FRAMES} with a person in them.")
@@ -151,7 +220,7 @@ def _segment(index: int, frames: Sequence[Sequence[Sequence[float | None]]], len
         raise InputError(
             f"{where} has a coordinate beyond {_FURTHEST_M:g} m: send metres from the hip, null if unseen."
         )
-    return fit_length(poses.astype(np.float32), length)
+    return fit_length(poses.astype(np.float32), facts.frames)
 
 
 def _best(guesses: Sequence[Guess]) -> dict[str, Any]:
@@ -159,34 +228,41 @@ def _best(guesses: Sequence[Guess]) -> dict[str, Any]:
     return {"exercise": top[0].exercise, "probability": top[0].probability, "top": top}
 
 
-def _video_response(backend: Backend, tracks: list[Track], segments: list[LabelledSegment]) -> VideoResponse:
+def _video_response(backend: Backend, found: Skeletonised, segments: list[LabelledSegment]) -> VideoResponse:
     sums: dict[str, float] = {}
     for segment in segments:
         for guess in segment.guesses:
             sums[guess.exercise] = sums.get(guess.exercise, 0.0) + guess.probability
     exercise = max(sums, key=lambda name: sums[name])
-    frames = sum(len(track.joints) for track in tracks)
     return VideoResponse(
         model_version=backend.version,
-        estimator=f"{tracks[0].estimator} {tracks[0].estimator_version}",
-        seconds=max(track.t0 + len(track.joints) / track.fps for track in tracks),
-        person_seen=sum(track.seen * len(track.joints) for track in tracks) / frames,
+        estimator=f"{found.tracks[0].estimator} {found.tracks[0].estimator_version}",
+        seconds=found.seconds,
+        person_seen=sum(track.seen * len(track.joints) for track in found.tracks) / found.frames,
         exercise=exercise,
         probability=sums[exercise] / len(segments),
         segments=[
-            TimedSegmentOut(**_best(segment.guesses[:3]), start=segment.start, end=segment.end) for segment in segments
+            TimedSegmentOut(**_best(segment.guesses[:3]), start=segment.start, end=min(segment.end, found.seconds))
+            for segment in segments
         ],
     )
 
 
 def _sentence(complaint: Mapping[str, Any]) -> str:
     """One of pydantic's complaints as a sentence that begins with the field: "segments[0][3]: ..."."""
-    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in complaint["loc"][1:]).lstrip(".")
+    path = "".join(
+        f"[{part}]" if isinstance(part, int) else f".{part if part in _FIELDS else repr(part[:40])}"
+        for part in complaint["loc"][1:]
+    ).removeprefix(".")
     if complaint["type"] == "missing":
         return f"{path or 'the body'} is missing: add it; /docs has an example."
     if not path:
         return "the body is not a JSON object: send one with segments, and Content-Type application/json."
-    return f"{path}: {complaint['msg'][:1].lower()}{complaint['msg'][1:]}."
+    if complaint["type"] == "extra_forbidden":
+        return f"{path} is not a field of this request: remove it; /docs has an example."
+    if path == "file":
+        return "file is not an uploaded file: send it with a file name, as `curl -F file=@clip.mp4` does."
+    return f"{path}: {complaint['msg'][:1].lower()}{complaint['msg'][1:]}: see /docs for an example."
 
 
 class BodyLimit:

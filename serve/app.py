@@ -4,6 +4,7 @@ serve run serve.app:build            # the champion of MLFLOW_TRACKING_URI, http
 """
 
 import asyncio
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +13,16 @@ from fastapi import FastAPI
 from pydantic import BaseModel, ConfigDict
 from ray import serve
 from ray.serve import Application
+from ray.serve.exceptions import BackPressureError
 from ray.serve.handle import DeploymentHandle
 
 from gymspotter import registry
-from gymspotter.catalog import Entry
 from gymspotter.classify import Guess, LabelledSegment, classify, timeline
-from gymspotter.errors import InputError, NoPersonError
+from gymspotter.errors import InputError
 from gymspotter.pose import ESTIMATORS
 from gymspotter.skeleton import Floats
-from gymspotter.spans import plan_spans, track_span
 from gymspotter.tracks import Track
-from serve.api import build_api
+from serve.api import UPLOAD, BusyError, Skeletonised, build_api, skeletonise
 
 
 class AppSettings(BaseModel):
@@ -49,31 +49,18 @@ class Skeletons:
         self.estimator = ESTIMATORS[settings.estimator]()
         self.one_at_a_time = asyncio.Lock()
 
-    async def __call__(self, name: str, content: bytes) -> list[Track] | InputError:
+    async def __call__(self, name: str, content: bytes, fps: float) -> Skeletonised | InputError:
         """The tracks of a video, or (returned, since Ray would wrap it in a traceback) what is wrong with it."""
         async with self.one_at_a_time:
-            return await asyncio.to_thread(self._tracks, name, content)
+            return await asyncio.to_thread(self._tracks, name, content, fps)
 
-    def _tracks(self, name: str, content: bytes) -> list[Track] | InputError:
-        import tempfile
-
+    def _tracks(self, name: str, content: bytes, fps: float) -> Skeletonised | InputError:
         with tempfile.TemporaryDirectory(prefix="gymspotter-") as folder:
-            path = Path(folder) / name
-            path.write_bytes(content)
+            video = Path(folder) / UPLOAD
+            video.write_bytes(content)
+            limit = self.settings.max_video_seconds
             try:
-                spans = plan_spans(Entry(uri=str(path)))
-                if spans[-1].t1 > self.settings.max_video_seconds:
-                    return InputError(
-                        f"file {name!r} is {spans[-1].t1:.0f} s long: send at most "
-                        f"{self.settings.max_video_seconds:.0f} s, or use `gymspotter extract`."
-                    )
-                tracks, nobody = [], None
-                for span in spans:
-                    try:
-                        tracks.append(track_span(span, self.estimator))
-                    except NoPersonError as error:  # of one span; the next may show somebody
-                        nobody = error
-                return tracks or nobody or InputError(f"file {name!r} has no frames: send a video.")
+                return skeletonise(video, name, self.estimator, fps=fps, max_seconds=limit)
             except InputError as error:
                 return error
 
@@ -99,9 +86,12 @@ class Gymspotter:
         """See `api.Backend`."""
         return await asyncio.to_thread(classify, self._module, poses, self.facts.classes, top)
 
-    async def skeletons(self, video: Path) -> list[Track]:
+    async def skeletons(self, video: Path, name: str) -> Skeletonised:
         """See `api.Backend`."""
-        outcome = await self._skeletons.remote(video.name, video.read_bytes())
+        try:
+            outcome = await self._skeletons.remote(name, video.read_bytes(), self.facts.grid_fps)
+        except BackPressureError as error:
+            raise BusyError from error
         if isinstance(outcome, InputError):
             raise outcome
         return outcome

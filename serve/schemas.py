@@ -4,10 +4,15 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Coordinate = Annotated[float | None, Field(description="Metres; null where the joint was not seen.")]
+# Strict, so that true and "1" are refused; a whole number is a float all the same.
+Coordinate = Annotated[
+    Annotated[float, Field(strict=True)] | None, Field(description="Metres; null where the joint was not seen.")
+]
 Joint = tuple[Coordinate, Coordinate, Coordinate]
 Frame = Annotated[list[Joint], Field(description="The 17 canonical joints (x right, y down, z away from the camera).")]
-Segment = Annotated[list[Frame], Field(description="5 to 60 frames at 5 frames a second.")]
+Segment = Annotated[
+    list[Frame], Field(description="5 or more frames, at most `frames` of /v1/model, `grid_fps` a second.")
+]
 
 
 class ClassifyRequest(BaseModel):
@@ -16,7 +21,7 @@ class ClassifyRequest(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     segments: Annotated[list[Segment], Field(min_length=1, max_length=256)]
-    top: Annotated[int, Field(ge=1, le=22, description="How many guesses to return for each segment.")] = 3
+    top: Annotated[int, Field(strict=True, ge=1, le=22, description="How many guesses to return for each segment.")] = 3
 
 
 class GuessOut(BaseModel):

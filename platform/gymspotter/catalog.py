@@ -57,7 +57,7 @@ def _folder(root: Path, mapping: dict[str, str] | None) -> list[Entry]:
     entries = [Entry(uri=str(file)) for file in _videos(root)]
     for folder in sorted(root.iterdir()):
         if folder.is_dir() and not folder.name.startswith("."):
-            files = sorted(file for file in folder.rglob("*") if _is_video(file))
+            files = sorted(file for file in folder.rglob("*") if _is_video(file) and not _is_hidden(file, folder))
             if files:  # a folder without videos (notes, licences) needs no label
                 label = exercise(folder.name, mapping)
                 entries += [Entry(uri=str(file), label=label) for file in files]
@@ -72,6 +72,10 @@ def _is_video(file: Path) -> bool:
     return file.suffix.lower() in VIDEO_SUFFIXES and not file.name.startswith(".") and not file.is_dir()
 
 
+def _is_hidden(file: Path, folder: Path) -> bool:
+    return any(part.startswith(".") for part in file.relative_to(folder).parts)
+
+
 def _manifest(path: Path, mapping: dict[str, str] | None) -> list[Entry]:
     if not path.is_file():
         raise InputError(f"manifest {str(path)!r} does not exist: check the path.")
@@ -80,13 +84,27 @@ def _manifest(path: Path, mapping: dict[str, str] | None) -> list[Entry]:
             table = pq.read_table(path)
         else:
             # Everything is text: a group "007" is not the number 7.
-            names = pa.csv.open_csv(path).schema.names
+            with pa.csv.open_csv(path) as reader:
+                names = reader.schema.names
             as_text = pa.csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=True)
             table = pa.csv.read_csv(path, convert_options=as_text)
+        table = table.rename_columns([name.strip() for name in table.column_names])
+    except UnicodeDecodeError as error:
+        raise InputError(f"manifest {str(path)!r} is not UTF-8: save it as UTF-8.") from error
+    except OSError as error:
+        raise InputError(
+            f"manifest {str(path)!r} cannot be read ({error.strerror or type(error).__name__}): "
+            "check its permissions, or write it again."
+        ) from error
     except pa.ArrowInvalid as error:
+        if "UTF8" in str(error):
+            raise InputError(f"manifest {str(path)!r} is not UTF-8: save it as UTF-8.") from error
         raise InputError(
             f"manifest {str(path)!r} cannot be read ({error}): write a table with a column uri."
         ) from error
+    twice = sorted({name for name in table.column_names if table.column_names.count(name) > 1})
+    if twice:
+        raise InputError(f"manifest {str(path)!r} has two columns {twice[0]!r}: rename or remove one.")
     if "uri" not in table.column_names:
         raise InputError(f"manifest {str(path)!r} has no column uri (it has {', '.join(table.column_names)}): add it.")
     entries, rows = [], dict[str, int]()

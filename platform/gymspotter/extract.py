@@ -8,6 +8,7 @@ frames, so memory stays flat; only the driver writes, so no span is written twic
 """
 
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -31,6 +32,7 @@ from gymspotter.tracks import (
     only_writer,
     quarantined,
     read_index,
+    rename_tracks,
     table_to_tracks,
     tracks_to_table,
     write_quarantine,
@@ -94,8 +96,9 @@ class ExtractResult:
 def extract(options: ExtractOptions) -> ExtractResult:
     """Extract all videos of a catalog into a store, a new one or one that an earlier run began.
 
-    Only spans that the store lacks are estimated; what is in its quarantine is tried again. A run may be killed at any
-    moment and started anew: each (video_id, span) is in the store once.
+    Only spans that the store lacks are estimated; a video that has another name or label by now gets that, and what is
+    in quarantine is tried again. A run may be killed at any moment and started anew: each (video_id, span) is in the
+    store once.
 
     Raises:
         InputError: the catalog cannot be read, another run is writing the store, or it holds tracks of these videos
@@ -114,11 +117,15 @@ def _extract(catalog: list[Entry], options: ExtractOptions) -> ExtractResult:
     context.enable_progress_bars = False  # ours counts spans, Ray's counts blocks
     context.print_on_execution_start = False
 
-    clear_quarantine(options.out)
+    _check_options(options)
     spans, rejected = _plan(catalog, options)
-    write_quarantine(rejected, options.out)
-    missing = _missing(spans, options)
+    index = read_index(options.out)
+    missing = [span for span in spans if (span.video_id, span.span) not in index]
     reused = len(spans) - len(missing)
+    called = {(span.video_id, span.span): {"uri": span.uri, "label": span.label, "group": span.group} for span in spans}
+    rename_tracks(options.out, {key: name for key, name in called.items() if index.get(key, name) != name})
+    clear_quarantine(options.out)
+    write_quarantine(rejected, options.out)
     writer = TrackWriter(options.out)
     tracks = failed = frames = 0
     with tqdm(total=len(spans), initial=reused, desc="pose", unit="span", disable=None) as bar:
@@ -147,24 +154,25 @@ def _extract(catalog: list[Entry], options: ExtractOptions) -> ExtractResult:
     return result
 
 
-def _missing(spans: list[Span], options: ExtractOptions) -> list[Span]:
-    """The spans that the store lacks.
-
-    Raises:
-        InputError: it has one of them from another grid, span length or estimator, which would not fit the new ones.
-    """
-    index = read_index(options.out)
-    missing = []
-    for span in spans:
-        row = index.get((span.video_id, span.span))
-        if row is None:
-            missing.append(span)
-        elif row["fps"] != span.fps or row["estimator"] != options.estimator or abs(row["t0"] - span.t0) > 1 / span.fps:
-            raise InputError(
-                f"out {str(options.out)!r} holds tracks of {row['uri']!r} from {row['estimator']} at {row['fps']:g} "
-                "frames/s that these options would not make: use the options of that run, or name a new folder."
-            )
-    return missing
+def _check_options(options: ExtractOptions) -> None:
+    """Refuse to complete a store with options under which its spans would be others; a new store notes them."""
+    note = options.out / "extraction.json"
+    ours = {"estimator": options.estimator, "fps": options.fps, "span_seconds": options.span_seconds}
+    if not note.exists() and not read_index(options.out):
+        note.write_text(json.dumps(ours) + "\n")
+    try:
+        theirs = json.loads(note.read_text())
+        different = [name for name, value in ours.items() if theirs[name] != value]
+    except (OSError, ValueError, KeyError, TypeError):
+        raise InputError(
+            f"out {str(options.out)!r} does not say how its tracks were made ({note.name}): name a new folder."
+        ) from None
+    if different:
+        name = different[0]
+        raise InputError(
+            f"out {str(options.out)!r} was made with {name.replace('_', '-')} {theirs[name]}, not {ours[name]}: "
+            "use the options of that run, or name a new folder."
+        )
 
 
 def _plan(catalog: list[Entry], options: ExtractOptions) -> tuple[list[Span], list[Quarantined]]:
@@ -180,7 +188,16 @@ def _plan(catalog: list[Entry], options: ExtractOptions) -> tuple[list[Span], li
     spans: list[Span] = []
     rejected: list[Quarantined] = []
     first_uri: dict[str, str] = {}
-    rows = ray.data.from_items([asdict(entry) for entry in catalog]).map(probe_row).take_all()
+    readable = []
+    for entry in catalog:
+        try:
+            entry.uri.encode()
+            readable.append(asdict(entry))
+        except UnicodeEncodeError:
+            name = os.fsencode(entry.uri).decode(errors="backslashreplace")
+            message = f"the name of {name!r} is not UTF-8: rename the file."
+            rejected.append(quarantined(name, "probe", "UnreadableName", message))
+    rows = ray.data.from_items(readable).map(probe_row).take_all() if readable else []
     for row in sorted(rows, key=lambda row: row["uri"]):
         if row["error"]:
             rejected.append(quarantined(row["uri"], "probe", row["error"], row["message"]))

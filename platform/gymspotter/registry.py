@@ -14,6 +14,9 @@ from typing import Any
 
 # MLflow 3 reports its use to its vendor unless told otherwise; nothing of a user's is sent anywhere by us.
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+# Whoever may write to the store must not be able to run code where models are loaded: MLflow then refuses what is not a
+# torch.export program, and one with a pickle inside.
+os.environ["MLFLOW_ALLOW_PICKLE_DESERIALIZATION"] = "false"
 
 import mlflow
 import numpy as np
@@ -115,25 +118,43 @@ def load(which: str = CHAMPION) -> Registered:
     An alias is resolved to a version first, so that what is loaded and what is named in answers cannot differ.
 
     Raises:
-        InputError: there is no such model.
+        InputError: there is no such model, it is not one of ours, or the store cannot be reached.
     """
-    client = mlflow.MlflowClient()
+    store = mlflow.get_registry_uri()
     try:
+        client = mlflow.MlflowClient()
         version = which if which.isdigit() else client.get_model_version_by_alias(MODEL_NAME, which).version
         uri = f"models:/{MODEL_NAME}/{version}"
-        facts = ModelFacts(**_known(mlflow.models.get_model_info(uri).metadata))
-        module = mlflow.pytorch.load_model(uri)
+        metadata = mlflow.models.get_model_info(uri).metadata
     except MlflowException as error:
+        if error.error_code in _ABSENT:
+            raise InputError(
+                f"model {MODEL_NAME}@{which} is not in the registry {store!r}: train one with `gymspotter train`, or "
+                "name another store with MLFLOW_TRACKING_URI."
+            ) from error
         raise InputError(
-            f"model {MODEL_NAME}@{which} is not in the registry {mlflow.get_registry_uri()!r}: train one with "
-            "`gymspotter train`, or name another store with MLFLOW_TRACKING_URI."
+            f"registry {store!r} cannot be used ({_first_line(error)}): check MLFLOW_TRACKING_URI and the server."
         ) from error
-    return Registered(version=str(version), module=module, facts=facts)
+    try:
+        module = mlflow.pytorch.load_model(uri)
+        return Registered(version=str(version), module=module, facts=_facts(metadata))
+    except (MlflowException, TypeError, RuntimeError) as error:
+        raise InputError(
+            f"model {MODEL_NAME}@{which} was not made by `gymspotter train` ({_first_line(error)}): name one that was."
+        ) from error
 
 
-def _known(metadata: dict[str, Any] | None) -> dict[str, Any]:
-    """Without what MLflow adds to a model's metadata on its own."""
-    return {key: value for key, value in (metadata or {}).items() if key in ModelFacts.__dataclass_fields__}
+_ABSENT = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE", "NOT_FOUND"}
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:200].rstrip(".")
+
+
+def _facts(metadata: dict[str, Any] | None) -> ModelFacts:
+    """From a model's metadata, without what MLflow adds to it on its own; TypeError if something is missing."""
+    known = {key: value for key, value in (metadata or {}).items() if key in ModelFacts.__dataclass_fields__}
+    return ModelFacts(**known)
 
 
 def git_commit(folder: Path | None = None) -> str:

@@ -10,9 +10,9 @@ import itertools
 import os
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -159,11 +159,19 @@ def only_writer(store: str | Path) -> Iterator[None]:
 
 
 def read_index(store: str | Path) -> dict[tuple[str, int], dict[str, Any]]:
-    """What a store has, without the skeletons: by (video_id, span) the grid, start, uri and estimator of each track."""
-    columns = ["video_id", "span", "uri", "fps", "t0", "estimator", "estimator_version"]
-    files = sorted((Path(store) / "tracks").glob("*.parquet"))
-    rows = [row for file in files for row in pq.read_table(file, columns=columns).to_pylist()]
-    return {(row["video_id"], row["span"]): row for row in rows}
+    """What a store has, without the skeletons: by (video_id, span) the uri, label and group of each track."""
+    schema = pa.schema([_TRACK_SCHEMA.field(name) for name in ("video_id", "span", *_RENAMEABLE)])
+    rows = [row for file in _track_files(store) for row in _read(file, schema).to_pylist()]
+    return {(row["video_id"], row["span"]): {name: row[name] for name in _RENAMEABLE} for row in rows}
+
+
+def rename_tracks(store: str | Path, names: Mapping[tuple[str, int], dict[str, Any]]) -> None:
+    """Give tracks another uri, label and group, by (video_id, span); the skeletons stay as they are."""
+    for file in _track_files(store):
+        tracks = table_to_tracks(_read(file, _TRACK_SCHEMA))
+        if any((track.video_id, track.span) in names for track in tracks):
+            renamed = [replace(track, **names.get((track.video_id, track.span), {})) for track in tracks]
+            _write(tracks_to_table(renamed), file.parent, file.stem)
 
 
 def clear_quarantine(store: str | Path) -> None:
@@ -183,17 +191,10 @@ def read_tracks(store: str | Path) -> list[Track]:
     Raises:
         InputError: there is no store there, a file in it is not one of ours, or a (video_id, span) stands twice.
     """
-    files = sorted((Path(store) / "tracks").glob("*.parquet"))
+    files = _track_files(store)
     if not files:
         raise InputError(f"tracks {str(store)!r} is not a store with tracks in it: run `gymspotter extract` first.")
-    tracks: list[Track] = []
-    for file in files:
-        try:
-            tracks += table_to_tracks(pq.read_table(file))
-        except (pa.ArrowException, KeyError, OSError) as error:
-            raise InputError(
-                f"tracks file {str(file)!r} cannot be read ({error}): remove it, extract again."
-            ) from error
+    tracks = [track for file in files for track in table_to_tracks(_read(file, _TRACK_SCHEMA))]
     tracks.sort(key=lambda track: (track.video_id, track.span))
     for one, other in itertools.pairwise(tracks):
         if (one.video_id, one.span) == (other.video_id, other.span):
@@ -204,7 +205,7 @@ def read_tracks(store: str | Path) -> list[Track]:
 def read_quarantine(store: str | Path) -> list[Quarantined]:
     """All quarantine rows of a store (none if it has none), sorted by uri."""
     files = sorted((Path(store) / "quarantine").glob("*.parquet"))
-    rows = [Quarantined(**row) for file in files for row in pq.read_table(file).to_pylist()]
+    rows = [Quarantined(**row) for file in files for row in _read(file, _QUARANTINE_SCHEMA).to_pylist()]
     return sorted(rows, key=lambda row: (row.uri, row.span or 0))
 
 
@@ -238,9 +239,30 @@ def table_to_tracks(table: pa.Table) -> list[Track]:
     return [Track(**row, **{name: arrays[name][i] for name in _PER_FRAME}) for i, row in enumerate(scalars)]
 
 
-def _write(table: pa.Table, folder: Path) -> None:
+# What a catalog says of a video, and may say otherwise tomorrow.
+_RENAMEABLE = ("uri", "label", "group")
+
+
+def _track_files(store: str | Path) -> list[Path]:
+    return sorted((Path(store) / "tracks").glob("*.parquet"))
+
+
+def _read(file: Path, schema: pa.Schema) -> pa.Table:
+    """The columns of ``schema``; InputError if the file is not one of ours."""
+    try:
+        table = pq.read_table(file, columns=schema.names)
+        if not table.schema.equals(schema):
+            raise pa.ArrowInvalid("its columns are not those of a store")
+    except (pa.ArrowException, OSError) as error:
+        reason = (str(error).splitlines() or ["damaged"])[0].rstrip(".")
+        raise InputError(f"store file {str(file)!r} cannot be read ({reason}): remove it and extract again.") from error
+    return table
+
+
+def _write(table: pa.Table, folder: Path, name: str | None = None) -> None:
+    """Write a file, new or in place of the one of that name; it appears whole or not at all."""
     folder.mkdir(parents=True, exist_ok=True)
-    name = f"part-{uuid.uuid4().hex}"
+    name = name or f"part-{uuid.uuid4().hex}"
     unfinished = folder / f".{name}.tmp"
     pq.write_table(table, unfinished, compression="zstd")
     os.replace(unfinished, folder / f"{name}.parquet")

@@ -6,6 +6,7 @@ The test side of a group-wise split is scored once, after the last epoch; nothin
 """
 
 import hashlib
+import re
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Annotated
@@ -34,7 +35,7 @@ class TrainOptions:
     tracks: Annotated[Path, tyro.conf.Positional] = Path("runs/tracks")
     """Store of labelled tracks, made by `gymspotter extract`."""
     also: tuple[Path, ...] = ()
-    """More stores, for the training side only (for example `gymspotter synth --skeletons`)."""
+    """More stores, for the training side only (for example `gymspotter synth --kind skeletons`)."""
     fit: tyro.conf.OmitArgPrefixes[FitConfig] = field(default_factory=FitConfig)
     """How the model is trained."""
     stride: int = SEGMENT_FRAMES // 2
@@ -51,6 +52,8 @@ class TrainOptions:
     def __post_init__(self) -> None:
         if self.stride < 1:
             raise InputError(f"stride is {self.stride}: use at least 1.")
+        if self.alias.isdigit() or self.alias.lower() == "latest" or not re.fullmatch(r"[\w-]+", self.alias):
+            raise InputError(f"alias is {self.alias!r}: use letters, digits, - and _, but no number and not latest.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +79,9 @@ def train(options: TrainOptions) -> TrainResult:
     if not labelled:
         raise InputError(f"tracks {str(options.tracks)!r} has no labels: extract from one folder per exercise.")
     more = [track for store in options.also for track in read_tracks(store)]
+    for track in more:
+        if not track.label:
+            raise InputError(f"also: the track of {track.uri!r} has no label: extract it from a folder per exercise.")
     if len(grids := sorted({track.fps for track in [*labelled, *more]})) > 1:
         raise InputError(f"tracks are on grids of {grids[0]:g} and {grids[-1]:g} frames/s: extract them on one.")
     segments, left_out = cut_segments(labelled, stride=options.stride)

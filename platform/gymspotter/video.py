@@ -5,6 +5,7 @@ which costs no decoding and finds files that break off, declare hours they do no
 """
 
 import contextlib
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -20,7 +21,20 @@ from gymspotter.errors import VideoError
 
 # A file whose packets end this much before its header says is cut off; less is rounding and edit lists.
 _CUT_OFF_S = 1.0
-VIDEO_SUFFIXES = frozenset({".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".wmv", ".gif"})
+# No camera pauses this long between two frames: a longer gap is a broken timestamp, and would be planned as hours.
+_LONGEST_GAP_S = 60.0
+# How far before the wanted time a seek aims, one try after the other; None reads from the beginning.
+_SEEK_BACK_S = (0.0, 10.0, 60.0, None)
+# Formats that hold their pictures themselves. FFmpeg also reads playlists and patterns, which open other files, and
+# draws texts.
+_FORMATS = (
+    "mov,mp4,matroska,webm,avi,mpeg,mpegts,mpegvideo,asf,flv,ogg,gif,webp,webp_pipe,apng,"
+    "mxf,nut,ivf,dv,rm,wtv,h264,hevc"
+)
+VIDEO_SUFFIXES = frozenset(
+    {".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".wmv", ".gif"}
+    | {".3gp", ".flv", ".mts", ".m2ts", ".ogv", ".webp"}
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +53,8 @@ def probe(path: str | Path) -> VideoInfo:
     """Open a video, decode its first frame, walk all its packets.
 
     Raises:
-        VideoError: it is missing, empty, not a video, has no picture, or breaks off before its declared end.
+        VideoError: it is missing, empty, not a video, has no picture, breaks off before its declared end, or has
+            timestamps that jump.
     """
     with _opened(path) as (container, stream):
         first = next(container.decode(stream), None)
@@ -49,13 +64,19 @@ def probe(path: str | Path) -> VideoInfo:
         width, height = (first.height, first.width) if turned else (first.width, first.height)
         container.seek(0)
         base = float(stream.time_base or 0)
-        frames, start, end = 0, float("inf"), 0.0
+        frames, start, latest, end = 0, 0.0, 0.0, 0.0
         for packet in container.demux(stream):
-            if packet.pts is None:
+            # An edit list discards the frames before the cut of a clip that was trimmed without encoding it again.
+            if packet.pts is None or packet.is_discard:
                 continue
+            now, lasts = packet.pts * base, (packet.duration or 0) * base
+            if not frames:
+                start, latest, end = now, now, now + lasts
+            jump = max(now - latest, start - now, lasts)
+            if jump > _LONGEST_GAP_S:
+                raise VideoError(f"video {_name(path)} has timestamps that jump by {jump:.0f} s: re-encode it.")
             frames += 1
-            start = min(start, packet.pts * base)
-            end = max(end, (packet.pts + (packet.duration or 0)) * base)
+            start, latest, end = min(start, now), max(latest, now), max(end, now + lasts)
         if not frames:
             raise VideoError(f"video {_name(path)} holds no timed frames: re-encode it.")
         declared = float(stream.duration * base) if stream.duration else 0.0
@@ -80,7 +101,8 @@ def probe(path: str | Path) -> VideoInfo:
 def grid_times(start: float, end: float, fps: float) -> NDArray[np.float64]:
     """Times on the sampling grid ``k / fps`` that lie in [start, end)."""
     eps = 1e-6
-    return np.arange(np.ceil(start * fps - eps), np.ceil(end * fps - eps)) / fps
+    # Adding zero makes the -0.0 that the slack leaves at the beginning a 0.0.
+    return np.arange(np.ceil(start * fps - eps), np.ceil(end * fps - eps)) / fps + 0.0
 
 
 def frames_at(path: str | Path, times: NDArray[np.float64]) -> Iterator[NDArray[np.uint8]]:
@@ -94,30 +116,56 @@ def frames_at(path: str | Path, times: NDArray[np.float64]) -> Iterator[NDArray[
     """
     if not len(times):
         return
-    with _opened(path) as (container, stream):
-        base = float(stream.time_base or 0)
-        start_pts = stream.start_time or 0
-        if times[0] > 0:
-            container.seek(start_pts + int(times[0] / base), stream=stream, backward=True)
-        wanted = iter(times)
-        time = next(wanted)
-        shown = None
-        for frame in container.decode(stream):
-            now = ((frame.pts if frame.pts is not None else 0) - start_pts) * base
-            # Half a tick of slack, so that a frame that is due exactly at the grid time counts as shown.
-            while shown is not None and now > time + base / 2:
-                yield _pixels(shown)
-                following = next(wanted, None)
-                if following is None:
-                    return
-                time = following
-            shown = frame
-        if shown is None:
-            raise VideoError(f"video {_name(path)} has no frame at {time:.1f} s: re-encode it.")
-        last = _pixels(shown)
+    opening = next(_decoded(path), None)
+    if opening is None:
+        raise VideoError(f"video {_name(path)} has no frame at {times[0]:.1f} s: re-encode it.")
+    # Not the stream's start time: AVI knows no presentation times, and with B-frames begins a frame or two late.
+    zero = opening.pts or 0
+    tick = float(opening.time_base or 0)
+    wanted = iter(times)
+    time = next(wanted)
+    shown = None
+    for frame in _decoded_from(path, zero, zero + int(time / tick), tick):
+        now = ((frame.pts if frame.pts is not None else zero) - zero) * tick
+        # Half a tick of slack, so that a frame that is due exactly at the grid time counts as shown.
+        while shown is not None and now > time + tick / 2:
+            yield _pixels(shown)
+            following = next(wanted, None)
+            if following is None:
+                return
+            time = following
+        shown = frame
+    if shown is None:
+        raise VideoError(f"video {_name(path)} has no frame at {time:.1f} s: re-encode it.")
+    last = _pixels(shown)
+    yield last
+    for _ in wanted:
         yield last
-        for _ in wanted:
-            yield last
+
+
+def _decoded_from(path: str | Path, zero: int, begin: int, tick: float) -> Iterator[av.VideoFrame]:
+    """Decoded frames from one at or before ``begin`` on, of a video whose first is at ``zero`` (both in ticks)."""
+    # MPEG-TS and MPEG-PS have no index: a seek may land after the last keyframe before the time, and what is decoded
+    # then begins too late.
+    for back in _SEEK_BACK_S:
+        aim = None if back is None else begin - int(back / tick)
+        if aim is not None and aim <= zero:
+            aim = None
+        frames = _decoded(path, aim)
+        first = next(frames, None)
+        if aim is None or (first is not None and first.pts is not None and first.pts <= begin):
+            break
+    if first is not None:
+        yield first
+        yield from frames
+
+
+def _decoded(path: str | Path, aim: int | None = None) -> Iterator[av.VideoFrame]:
+    """The frames of a video as they are decoded, from the beginning or from where a seek to ``aim`` (ticks) lands."""
+    with _opened(path) as (container, stream):
+        if aim is not None:
+            container.seek(aim, stream=stream, backward=True)
+        yield from container.decode(stream)
 
 
 def _pixels(frame: av.VideoFrame) -> NDArray[np.uint8]:
@@ -160,10 +208,14 @@ def join_videos(paths: Sequence[str | Path], out: str | Path) -> list[float]:
 def _opened(path: str | Path) -> Iterator[tuple[InputContainer, VideoStream]]:
     """The container and its first video stream; every FFmpeg error becomes a `VideoError` of one sentence."""
     name = _name(path)
+    opened = False
     try:
         if Path(path).stat().st_size == 0:
             raise VideoError(f"video {name} is empty (0 bytes): copy or upload it again.")
-        with av.open(str(path), metadata_errors="replace") as container:
+        # "file:" because FFmpeg takes what is before a colon in a name for a protocol.
+        options = {"format_whitelist": _FORMATS, "protocol_whitelist": "file"}
+        with av.open(f"file:{path}", metadata_errors="replace", options=options) as container:
+            opened = True
             if not container.streams.video:
                 raise VideoError(f"video {name} has no picture stream: it is audio, or not a video.")
             stream = container.streams.video[0]
@@ -173,11 +225,16 @@ def _opened(path: str | Path) -> Iterator[tuple[InputContainer, VideoStream]]:
             yield container, stream
     except FileNotFoundError as error:
         raise VideoError(f"video {name} does not exist: check the path.") from error
-    except PermissionError as error:
-        raise VideoError(f"video {name} may not be read: check its permissions.") from error
     except IsADirectoryError as error:
         raise VideoError(f"video {name} is a folder: name a file.") from error
-    except av.FFmpegError as error:
+    except (OSError, av.FFmpegError) as error:
+        # FFmpeg also says "not permitted" of files that it will not seek in.
+        if isinstance(error, PermissionError) and not os.access(path, os.R_OK):
+            raise VideoError(f"video {name} may not be read: check its permissions.") from error
+        if isinstance(error, av.ArgumentError) and not opened:
+            raise VideoError(
+                f"video {name} is no video file (it may be a playlist, an image or a text): re-encode it as mp4."
+            ) from error
         reason = (error.strerror or type(error).__name__).rstrip(".")
         raise VideoError(f"video {name} cannot be decoded ({reason}): it is damaged or not a video.") from error
 

@@ -130,6 +130,10 @@ def split_by_group(segments: Segments, *, test_share: float = 0.3, seed: int = 0
     """
     if not 0 < test_share < 1:
         raise InputError(f"test-share is {test_share:g}: use a share between 0 and 1.")
+    if not len(segments):
+        raise InputError(
+            "there are no segments to split: extract videos in which a person is seen for a second or more."
+        )
     names, group_of = np.unique(segments.groups, return_inverse=True)
     classes, class_of = np.unique(segments.labels, return_inverse=True)
     counts = np.zeros((len(names), len(classes)))
@@ -139,11 +143,14 @@ def split_by_group(segments: Segments, *, test_share: float = 0.3, seed: int = 0
     on_test = np.zeros(len(names), bool)
     for group in np.random.default_rng(seed).permutation(len(names)):
         here, there = tested - test_share, tested + share[group] - test_share
-        if (there**2).sum() < (here**2).sum():
+        # Never all of an exercise: what was not trained on cannot be tested.
+        if (tested + share[group] < 1 - 1e-9).all() and (there**2).sum() < (here**2).sum():
             on_test[group] = True
             tested += share[group]
     if not on_test.any():
-        raise InputError("each exercise has one group only, so nothing is left to test on: add a second video of some.")
+        raise InputError(
+            "no group can be spared for the test: add a second video of some exercises, or raise test-share."
+        )
     test = on_test[group_of]
     train_side, test_side = segments[~test], segments[test]
     refuse_leak(train_side, test_side)

@@ -1,5 +1,6 @@
 """Extraction on a real Ray: what becomes of good, broken, empty and repeated videos."""
 
+import os
 import shutil
 
 import numpy as np
@@ -92,10 +93,31 @@ def test_a_second_run_estimates_only_what_is_missing(extracted, corpus):
     assert len(read_quarantine(out)) == first.quarantined
 
 
-@pytest.mark.parametrize("changed", [{"span_seconds": 3}, {"span_seconds": 2, "fps": 10}])
+@pytest.mark.parametrize("changed", [{"span_seconds": 3}, {"span_seconds": 60}, {"span_seconds": 2, "fps": 10}])
 def test_tracks_of_other_options_are_not_mixed(extracted, corpus, changed):
+    before = read_quarantine(extracted[1])
     with pytest.raises(InputError, match="use the options of that run"):
         extract(ExtractOptions(videos=str(corpus), out=extracted[1], **changed))
+    assert read_quarantine(extracted[1]) == before
+
+
+def test_a_video_that_was_renamed_gets_its_new_label_without_being_looked_at_again(squat_video, tmp_path):
+    (tmp_path / "videos" / "plank").mkdir(parents=True)
+    video = shutil.copy(squat_video, tmp_path / "videos" / "plank" / "a.mp4")
+    (tmp_path / "videos" / "plank" / os.fsdecode(b"\xff.mp4")).write_bytes(b"x")
+    out = tmp_path / "store"
+    first = extract(ExtractOptions(videos=str(tmp_path / "videos"), out=out))
+    assert (first.tracks, first.quarantined) == (1, 1)
+    assert "is not UTF-8" in read_quarantine(out)[0].message
+    (before,) = read_tracks(out)
+    shutil.move(video, (tmp_path / "videos" / "squat.mp4"))
+    (tmp_path / "manifest.csv").write_text("uri,label,group\nvideos/squat.mp4,squat,anna\n")
+    again = extract(ExtractOptions(videos=str(tmp_path / "manifest.csv"), out=out))
+    assert (again.tracks, again.reused, again.frames) == (1, 1, 0)
+    (after,) = read_tracks(out)
+    assert (before.label, after.label, after.group) == ("plank", "squat", "anna")
+    assert after.uri == str(tmp_path / "videos" / "squat.mp4")
+    np.testing.assert_array_equal(before.joints, after.joints)
 
 
 def test_a_second_run_at_the_same_time_is_told_so(corpus, tmp_path):

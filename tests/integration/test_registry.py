@@ -1,5 +1,6 @@
 """Models in a real MLflow store: what is registered is what is loaded, whatever the batch."""
 
+from dataclasses import asdict
 from pathlib import Path
 
 import mlflow
@@ -62,6 +63,54 @@ def test_nothing_in_the_model_needs_a_pickle(store):
     files = [path for path in (store / "artifacts").rglob("*") if path.is_file()]
     assert any(path.suffix == ".pt2" for path in files)
     assert not [path for path in files if path.suffix in {".pkl", ".pickle", ".pth", ".pt"}]
+
+
+class Hostile(torch.nn.Module):
+    """Unpickling it makes a file."""
+
+    def __init__(self, path):
+        super().__init__()
+        self.path = path
+
+    def __reduce__(self):
+        return (open, (self.path, "w"))
+
+
+def test_loading_never_executes_what_a_model_brings_along(store, tmp_path):
+    harmed = tmp_path / "harmed"
+    with mlflow.start_run():
+        info = mlflow.pytorch.log_model(
+            Hostile(str(harmed)),
+            name="model",
+            serialization_format="pickle",
+            registered_model_name=registry.MODEL_NAME,
+            pip_requirements=[],
+            metadata=asdict(FACTS),
+        )
+    with pytest.raises(InputError, match=r"was not made by `gymspotter train`"):
+        registry.load(str(info.registered_model_version))
+    assert not harmed.exists()
+
+
+def test_a_model_of_somebody_else_s_says_so(store):
+    with mlflow.start_run():
+        info = mlflow.pytorch.log_model(
+            torch.nn.Linear(3, 2),
+            name="model",
+            serialization_format="pt2",
+            input_example=np.zeros((4, 3), np.float32),
+            registered_model_name=registry.MODEL_NAME,
+            pip_requirements=[],
+        )
+    with pytest.raises(InputError, match=r"was not made by `gymspotter train`"):
+        registry.load(str(info.registered_model_version))
+
+
+def test_a_store_that_cannot_be_reached_says_so(monkeypatch):
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    registry.use_store("http://127.0.0.1:9")
+    with pytest.raises(InputError, match=r"registry 'http://127.0.0.1:9' cannot be used"):
+        registry.load()
 
 
 @pytest.mark.parametrize("which", ["nobody", "99"])

@@ -54,6 +54,7 @@ def test_a_parquet_manifest(tmp_path):
         ("file,label\na,squat\n", "no column uri"),
         ("uri,label\n,squat\n", "no uri in row 1"),
         ("uri\na\nb\na\n", "rows 1 and 3"),
+        ("uri,label, label\na,squat,plank\n", "two columns 'label'"),
         ("", "cannot be read"),
     ],
 )
@@ -76,3 +77,31 @@ def test_a_folder_with_a_manifest_is_that_manifest(tmp_path):
     touch(tmp_path / "squat" / "a.mp4")
     (tmp_path / "manifest.csv").write_text("uri,label,group\nsquat/a.mp4,plank,anna\n")
     assert read_catalog(tmp_path) == [Entry(uri=str(tmp_path / "squat" / "a.mp4"), label="plank", group="anna")]
+
+
+def test_spaces_around_column_names_and_further_columns_do_no_harm(tmp_path):
+    (tmp_path / "m.csv").write_text("uri, label ,camera\nb.mp4,plank,2\n")
+    assert read_catalog(tmp_path / "m.csv") == [Entry(uri=str(tmp_path / "b.mp4"), label="plank")]
+
+
+@pytest.mark.parametrize("text", ["uri,gr\u00f6\u00dfe\na.mp4,1\n", "uri,group\na.mp4,J\u00fcrgen\n"])
+def test_a_manifest_that_is_not_utf8_says_so(tmp_path, text):
+    (tmp_path / "m.csv").write_text(text, encoding="latin-1")
+    with pytest.raises(InputError, match=r"^manifest '.*m.csv' is not UTF-8: save it as UTF-8\.$"):
+        read_catalog(tmp_path / "m.csv")
+
+
+def test_a_manifest_that_may_not_be_read_says_so(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise PermissionError(13, "Permission denied")
+
+    (tmp_path / "m.csv").write_text("uri\na.mp4\n")
+    monkeypatch.setattr("pyarrow.csv.open_csv", refuse)
+    with pytest.raises(InputError, match=r"cannot be read \(Permission denied\): .*\.$"):
+        read_catalog(tmp_path / "m.csv")
+
+
+def test_hidden_folders_are_skipped_and_cameras_formats_are_not(tmp_path):
+    touch(tmp_path / "squat" / ".cache" / "x.mp4")
+    names = [touch(tmp_path / "squat" / f"a.{suffix}") for suffix in ("3gp", "flv", "m2ts", "mts", "ogv", "webp")]
+    assert [entry.uri for entry in read_catalog(tmp_path)] == names

@@ -1,3 +1,4 @@
+import io
 from dataclasses import fields, replace
 
 import numpy as np
@@ -40,6 +41,12 @@ def a_track(number=0, frames=60, **changes):
     return replace(track, **changes)
 
 
+def parquet(columns):
+    buffer = io.BytesIO()
+    pd.DataFrame(columns).to_parquet(buffer)
+    return buffer.getvalue()
+
+
 def assert_same(one, other):
     for field in fields(Track):
         np.testing.assert_array_equal(getattr(one, field.name), getattr(other, field.name))
@@ -73,9 +80,11 @@ def test_no_store_and_a_foreign_file_say_so(tmp_path):
     with pytest.raises(InputError, match="gymspotter extract"):
         read_tracks(tmp_path)
     (tmp_path / "tracks").mkdir()
-    (tmp_path / "tracks" / "x.parquet").write_bytes(b"not parquet")
-    with pytest.raises(InputError, match=r"x\.parquet.*cannot be read"):
-        read_tracks(tmp_path)
+    for content in (b"not parquet", parquet({"joints": ["x"]}), parquet({"video_id": [1]})):
+        (tmp_path / "tracks" / "x.parquet").write_bytes(content)
+        for read in (read_tracks, read_index):
+            with pytest.raises(InputError, match=r"x\.parquet.*cannot be read"):
+                read(tmp_path)
 
 
 def test_the_share_of_frames_with_a_person():

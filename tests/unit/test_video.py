@@ -1,3 +1,6 @@
+import os
+from fractions import Fraction
+
 import av
 import numpy as np
 import pytest
@@ -5,6 +8,27 @@ import pytest
 from gymspotter.errors import VideoError
 from gymspotter.video import frames_at, grid_times, join_videos, probe
 from tests.conftest import write_clip
+
+
+def write_stream(path, *, codec="libx264", frames=20, fps=10, gop=250, shift=0.0, options=None, last_pts=None):
+    """Frame k is grey of brightness 10 (k mod 25); its packets are shifted by seconds, the last set to a pts."""
+    with av.open(str(path), "w", options={"avoid_negative_ts": "disabled"}) as container:
+        stream = container.add_stream(codec, rate=Fraction(fps))
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        stream.gop_size, stream.options = gop, options or {}
+        packets = []
+        for k in range(frames):
+            picture = np.full((48, 64, 3), 10 * (k % 25), np.uint8)
+            packets += stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24"))
+        packets += stream.encode()
+        for packet in packets:
+            ticks = round(Fraction(shift) / packet.time_base)
+            packet.pts, packet.dts = packet.pts + ticks, packet.dts + ticks
+        if last_pts is not None:
+            packets[-1].pts = packets[-1].dts = last_pts
+        for packet in packets:
+            container.mux(packet)
+    return path
 
 
 def brightness(frames):
@@ -22,6 +46,7 @@ def test_the_grid_begins_at_zero_and_ends_before_the_end():
     np.testing.assert_allclose(grid_times(0, 1, 5), [0, 0.2, 0.4, 0.6, 0.8])
     assert len(grid_times(0, 12, 5)) == 60
     np.testing.assert_allclose(grid_times(60, 60.5, 5), [60, 60.2, 60.4])
+    assert not np.signbit(grid_times(0, 1, 5)[0])
 
 
 def test_the_frame_on_screen_at_each_time_is_decoded(clip):
@@ -47,23 +72,28 @@ def test_frames_come_one_at_a_time(clip):
     frames.close()
 
 
-def test_rotation_by_metadata_is_applied(tmp_path, clip):
-    turned = tmp_path / "turned.mp4"
-    with av.open(str(clip)) as source, av.open(str(turned), "w") as target:
-        stream = target.add_stream_from_template(source.streams.video[0])
-        for packet in source.demux(video=0):
-            if packet.dts is not None:
-                packet.stream = stream
-                target.mux(packet)
-    # PyAV cannot write a display matrix, so the one in the track header is turned by 90 degrees by hand.
-    data = turned.read_bytes()
-    header = data.index(b"tkhd")
-    matrix = header + 4 + 40
+def test_rotation_by_metadata_is_applied(tmp_path):
+    path = tmp_path / "turned.mp4"
+    picture = np.zeros((48, 64, 3), np.uint8)
+    picture[:24, :32] = 255  # the upper left quarter
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(stream.encode())
+    # PyAV cannot write a display matrix, so the one in the track header is turned by hand: x' = 48 - y, y' = x, a
+    # quarter clockwise, as a phone held upright writes it.
+    data = path.read_bytes()
+    matrix = data.index(b"tkhd") + 4 + 40
     quarter = np.array([0, 0x10000, 0, -0x10000, 0, 0, 48 << 16, 0, 0x40000000], ">i4").tobytes()
-    turned.write_bytes(data[:matrix] + quarter + data[matrix + 36 :])
-    info = probe(turned)
+    path.write_bytes(data[:matrix] + quarter + data[matrix + 36 :])
+    info = probe(path)
     assert (info.width, info.height) == (48, 64)
-    assert next(iter(frames_at(turned, np.array([0.0])))).shape == (64, 48, 3)
+    (frame,) = frames_at(path, np.array([0.0]))
+    assert frame.shape == (64, 48, 3)
+    assert frame[:32, 24:].mean() > 240  # now the upper right
+    assert frame[:32, :24].mean() < 15
+    assert frame[32:].mean() < 15
 
 
 @pytest.mark.parametrize(
@@ -135,3 +165,67 @@ def test_videos_that_differ_are_not_joined(tmp_path):
     parts = [write_clip(tmp_path / "a.mp4"), write_clip(tmp_path / "b.mp4", width=96)]
     with pytest.raises(VideoError, match="differ"):
         join_videos(parts, tmp_path / "all.mp4")
+
+
+def test_timestamps_that_jump_are_refused(tmp_path):
+    path = write_stream(tmp_path / "years.mkv", options={"bf": "0"}, last_pts=10**9)
+    with pytest.raises(VideoError, match=r"^video 'years.mkv' has timestamps that jump by \d{6,} s: re-encode it\.$"):
+        probe(path)
+
+
+def test_frames_discarded_by_an_edit_list_do_not_count(tmp_path):
+    path = write_stream(tmp_path / "trimmed.mp4", frames=60, shift=-2.0)
+    info = probe(path)
+    assert (info.frames, info.seconds) == (40, pytest.approx(4.0))
+    assert brightness(frames_at(path, np.array([0.0, 0.2]))) == [20, 22]
+    assert brightness(frames_at(path, np.array([1.5, 2.0]))) == [10, 15]
+
+
+@pytest.mark.parametrize(("name", "codec"), [("long.ts", "libx264"), ("long.mpg", "mpeg2video")])
+def test_a_seek_without_an_index_begins_early_enough(tmp_path, name, codec):
+    fps = 10 if codec == "libx264" else 25
+    path = write_stream(tmp_path / name, codec=codec, frames=72 * fps, fps=fps)
+    assert probe(path).seconds == pytest.approx(72, abs=0.2)
+    times = grid_times(0, 72, 2)
+    whole = brightness(frames_at(path, times))
+    for begin in (2, 20, 49, 60, 99, 120, 143):
+        assert brightness(frames_at(path, times[begin : begin + 5])) == whole[begin : begin + 5]
+
+
+@pytest.mark.parametrize("name", ["b.avi", "b.mp4", "b.mkv", "b.ts"])
+def test_reordered_frames_are_shown_at_their_time(tmp_path, name):
+    path = write_stream(tmp_path / name, codec="mpeg4", options={"bf": "2", "b": "5M", "qmax": "2"}, gop=6)
+    assert brightness(frames_at(path, grid_times(0, 2, 10))) == list(range(20))
+    assert brightness(frames_at(path, np.array([0.5, 0.7, 1.1]))) == [5, 7, 11]
+
+
+@pytest.mark.parametrize("name", ["squat:1.mp4", "data:x.mp4", "set%03d.mp4", "100%.mp4", "-.mp4"])
+def test_a_file_name_is_only_a_name(tmp_path, monkeypatch, clip, name):
+    (tmp_path / name).write_bytes(clip.read_bytes())
+    monkeypatch.chdir(tmp_path)
+    assert probe(name).frames == 20
+    assert brightness(frames_at(name, np.array([1.2]))) == [12]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("x.m3u8", "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\nclip.mp4\n#EXT-X-ENDLIST\n"),
+        ("list.mp4", "ffconcat version 1.0\nfile clip.mp4\n"),
+        ("img%03d.png", "no picture"),
+        ("notes.txt", "Squats on Monday.\n" * 50),
+    ],
+)
+def test_playlists_patterns_and_texts_are_no_videos(tmp_path, clip, name, content):
+    (tmp_path / name).write_text(content)
+    with pytest.raises(VideoError, match=rf"^video '{name}' is no video file .*: re-encode it as mp4\.$"):
+        probe(tmp_path / name)
+
+
+def test_only_a_lack_of_permission_is_called_one(tmp_path, monkeypatch):
+    path = write_stream(tmp_path / "raw.h264")
+    with pytest.raises(VideoError, match="cannot be decoded"):
+        probe(path)
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    with pytest.raises(VideoError, match="check its permissions"):
+        probe(path)

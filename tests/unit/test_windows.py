@@ -118,8 +118,11 @@ def test_the_seed_decides_the_split():
 
 
 def test_nothing_to_test_on_is_refused():
-    with pytest.raises(InputError, match="one group only"):
-        split_by_group(some_segments({"squat": 1, "plank": 1}))
+    for share in (0.3, 0.6):
+        with pytest.raises(InputError, match="add a second video"):
+            split_by_group(some_segments({"squat": 1, "plank": 1}), test_share=share)
+    with pytest.raises(InputError, match="no segments to split"):
+        split_by_group(some_segments({"squat": 1})[np.zeros(3, bool)])
 
 
 def test_a_leak_is_refused():
