@@ -14,6 +14,7 @@ from pathlib import Path
 import av
 import numpy as np
 from av.container import InputContainer
+from av.sidedata.sidedata import SideData
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
@@ -172,6 +173,11 @@ def _pixels(frame: av.VideoFrame) -> NDArray[np.uint8]:
     rgb = frame.to_ndarray(format="rgb24").astype(np.uint8, copy=False)
     # Phones store the sensor's picture and a rotation for the player to apply, anticlockwise in degrees.
     turns = round(frame.rotation / 90) % 4
+    matrix = frame.side_data.get("DISPLAYMATRIX")
+    if isinstance(matrix, SideData):
+        a, b, _, c, d = np.frombuffer(bytes(matrix), np.int32)[:5].astype(np.float64)
+        if a * d < b * c:  # a mirror too, left to right before the rotation; the angle then counts it as half a turn
+            rgb, turns = np.ascontiguousarray(rgb[:, ::-1]), (turns + 2) % 4
     return np.ascontiguousarray(np.rot90(rgb, turns)) if turns else rgb
 
 

@@ -229,3 +229,21 @@ def test_only_a_lack_of_permission_is_called_one(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "access", lambda *_: False)
     with pytest.raises(VideoError, match="check its permissions"):
         probe(path)
+
+
+@pytest.mark.parametrize(("a", "d", "x", "y"), [(-1, 1, 64, 0), (1, -1, 0, 48)])
+def test_a_mirror_by_metadata_is_applied(tmp_path, a, d, x, y):
+    picture = np.zeros((48, 64, 3), np.uint8)
+    picture[:24, :32] = 255
+    with av.open(str(tmp_path / "mirror.mp4"), "w") as container:
+        stream = container.add_stream("libx264", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(stream.encode())
+    data = (tmp_path / "mirror.mp4").read_bytes()
+    at = data.index(b"tkhd") + 4 + 40
+    matrix = np.array([a << 16, 0, 0, 0, d << 16, 0, x << 16, y << 16, 0x40000000], ">i4").tobytes()
+    (tmp_path / "mirror.mp4").write_bytes(data[:at] + matrix + data[at + 36 :])
+    (frame,) = frames_at(tmp_path / "mirror.mp4", np.array([0.0]))
+    mirrored = picture[:, ::-1] if a < 0 else picture[::-1]
+    assert np.abs(frame.astype(int) - mirrored).mean() < 10
