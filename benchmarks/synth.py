@@ -24,6 +24,7 @@ from common import Claim, Options, measured, options, report, seconds
 from numpy.typing import NDArray
 
 from gymspotter.labels import EXERCISES
+from gymspotter.pose import estimate
 from gymspotter.pose.blazepose import BlazePose
 from gymspotter.pose.weights import blazepose_files
 from gymspotter.skeleton import BLAZEPOSE33, CANONICAL, root_at_hip, to_canonical
@@ -109,7 +110,7 @@ def _trial(task: tuple[str, int, int]) -> Trial:
     camera, look = sample_camera(performance, rng), sample_look(rng)
     with tempfile.TemporaryDirectory() as folder:
         path = film(performance, camera, look, Path(folder) / "video.mp4")
-        poses = _estimators[0].estimate(frames_at(path, grid_times(0, length, GRID_FPS)))
+        poses = estimate(_estimators[0], frames_at(path, grid_times(0, length, GRID_FPS)))
     expected = truth(performance, camera, 640, 480)["joints"][:: FILM_FPS // GRID_FPS][poses.seen]
     joints, _ = to_canonical(poses.joints[poses.seen], poses.scores[poses.seen], BLAZEPOSE33)
     joints = root_at_hip(joints)

@@ -19,7 +19,7 @@ from ray.serve.handle import DeploymentHandle
 from gymspotter import registry
 from gymspotter.classify import Guess, LabelledSegment, classify, timeline
 from gymspotter.errors import InputError
-from gymspotter.pose import ESTIMATORS
+from gymspotter.pose import load_estimator
 from gymspotter.skeleton import Floats
 from gymspotter.tracks import Track
 from serve.api import UPLOAD, BusyError, Skeletonised, build_api, skeletonise
@@ -46,7 +46,7 @@ class Skeletons:
 
         cv2.setNumThreads(1)
         self.settings = settings
-        self.estimator = ESTIMATORS[settings.estimator]()
+        self.estimator = load_estimator(settings.estimator)
         self.one_at_a_time = asyncio.Lock()
 
     async def __call__(self, name: str, content: bytes, fps: float) -> Skeletonised | InputError:

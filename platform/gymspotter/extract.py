@@ -22,7 +22,7 @@ from tqdm import tqdm
 from gymspotter.catalog import Entry, read_catalog
 from gymspotter.cluster import connect
 from gymspotter.errors import InputError
-from gymspotter.pose import ESTIMATORS
+from gymspotter.pose import check_estimator, load_estimator
 from gymspotter.spans import GRID_FPS, SPAN_SECONDS, Span, plan_spans, track_span
 from gymspotter.tracks import (
     Quarantined,
@@ -59,8 +59,7 @@ class ExtractOptions:
     """More spellings of exercises: --map "kniebeuge" "squat"."""
 
     def __post_init__(self) -> None:
-        if self.estimator not in ESTIMATORS:
-            raise InputError(f"estimator {self.estimator!r} is not known: use one of {', '.join(ESTIMATORS)}.")
+        check_estimator(self.estimator)
         if self.actors is not None and self.actors < 1:
             raise InputError(f"actors is {self.actors}: use at least 1.")
         if not 0 < self.fps <= 60:
@@ -219,7 +218,7 @@ class _PoseWorker:
         import cv2
 
         cv2.setNumThreads(1)  # the pool is the parallelism
-        self.estimator = ESTIMATORS[estimator]()
+        self.estimator = load_estimator(estimator)
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
         # Rows are JSON and Arrow IPC, because Ray Data infers a column's type from each block anew, and a label that is

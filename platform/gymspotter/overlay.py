@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from gymspotter.catalog import Entry
 from gymspotter.errors import InputError, NoPersonError
-from gymspotter.pose import ESTIMATORS
+from gymspotter.pose import load_estimator
 from gymspotter.skeleton import CANONICAL, Floats
 from gymspotter.spans import plan_spans, track_span
 from gymspotter.tracks import Track
@@ -47,11 +47,9 @@ def show(options: ShowOptions) -> None:
     Raises:
         InputError: the video cannot be used, or nobody is in it.
     """
-    if options.estimator not in ESTIMATORS:
-        raise InputError(f"estimator {options.estimator!r} is not known: use one of {', '.join(ESTIMATORS)}.")
     if options.frames < 1:
         raise InputError(f"frames is {options.frames}: use at least 1.")
-    estimator = ESTIMATORS[options.estimator]()
+    estimator = load_estimator(options.estimator)
     tracks: list[Track] = []
     for span in plan_spans(Entry(uri=str(options.video))):
         try:

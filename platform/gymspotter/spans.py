@@ -7,7 +7,7 @@ import numpy as np
 
 from gymspotter.catalog import Entry
 from gymspotter.errors import NoPersonError
-from gymspotter.pose import Estimator
+from gymspotter.pose import Estimator, estimate
 from gymspotter.skeleton import layout, root_at_hip, to_canonical
 from gymspotter.tracks import Track
 from gymspotter.video import frames_at, grid_times, probe
@@ -69,7 +69,7 @@ def track_span(span: Span, estimator: Estimator) -> Track:
         NoPersonError: the estimator sees nobody in any of the frames.
     """
     times = grid_times(span.t0, span.t1, span.fps)
-    poses = estimator.estimate(frames_at(span.uri, times))
+    poses = estimate(estimator, frames_at(span.uri, times))
     if not poses.seen.any():
         raise NoPersonError(
             f"no person was seen in any of the {len(times)} frames of {span.t0:.0f}-{span.t1:.0f} s: "

@@ -1,13 +1,17 @@
 """Pose estimators: one contract, several of them."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gymspotter.errors import InputError
 from gymspotter.skeleton import Floats
+
+# RGB pixels, [H, W, 3].
+Frame = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,18 +34,46 @@ class Poses:
 
 
 class Estimator(Protocol):
-    """Turns frames into poses. ``name`` and ``version`` are stored with every track it makes."""
+    """Turns frames into poses, in two steps, so that the pictures of many spans can share a forward pass.
+
+    ``name`` and ``version`` are stored with every track it makes.
+    """
 
     name: str
     version: str
     layout: str
 
-    def estimate(self, frames: Iterable[NDArray[np.uint8]]) -> Poses:
-        """The athlete's pose in each of ``frames`` (RGB, [H, W, 3], in time order, consumed one by one).
+    def watch(self, frames: Iterable[Frame]) -> Any:
+        """Look at the frames of one span (in time order, consumed one by one) and keep what `poses` needs of them.
 
-        Frames belong to one span: what is tracked between them is forgotten at the next call.
+        What is tracked between frames is forgotten at the next call. An error of ``frames`` passes through.
         """
         ...
+
+    def poses(self, watched: Sequence[Any]) -> list[Poses]:
+        """The athlete's pose in each frame of each span that `watch` looked at."""
+        ...
+
+
+def estimate(estimator: Estimator, frames: Iterable[Frame]) -> Poses:
+    """The athlete's pose in each of ``frames``, which belong to one span."""
+    return estimator.poses([estimator.watch(frames)])[0]
+
+
+def load_estimator(name: str) -> Estimator:
+    """The estimator of that name, its weights loaded.
+
+    Raises:
+        InputError: there is none of that name, or its weights are not to be had.
+    """
+    check_estimator(name)
+    return _LOADERS[name]()
+
+
+def check_estimator(name: str) -> None:
+    """Raise `InputError` unless there is an estimator of that name."""
+    if name not in _LOADERS:
+        raise InputError(f"estimator {name!r} is not known: use one of {', '.join(_LOADERS)}.")
 
 
 def _blazepose() -> Estimator:
@@ -51,4 +83,4 @@ def _blazepose() -> Estimator:
 
 
 # Loading imports the estimator's own libraries, so nobody pays for one that is not used.
-ESTIMATORS: dict[str, Callable[[], Estimator]] = {"blazepose": _blazepose}
+_LOADERS: dict[str, Callable[[], Estimator]] = {"blazepose": _blazepose}

@@ -11,7 +11,7 @@ Shapes: A anchors, J = 33 joints, K = 39 points of the landmark model (33 joints
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -22,7 +22,7 @@ from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
 from gymspotter.errors import InputError
-from gymspotter.pose import Poses
+from gymspotter.pose import Frame, Poses
 from gymspotter.pose.weights import blazepose_files
 from gymspotter.skeleton import BLAZEPOSE33, Floats
 
@@ -133,7 +133,11 @@ class BlazePose:
         files = blazepose_files(folder)
         return cls(_Model(files.detector, threads), _Model(files.landmarker, threads))
 
-    def estimate(self, frames: Iterable[NDArray[np.uint8]]) -> Poses:
+    def poses(self, watched: Sequence[Poses]) -> list[Poses]:
+        """See `gymspotter.pose.Estimator`: here each frame is done when it has been watched."""
+        return list(watched)
+
+    def watch(self, frames: Iterable[Frame]) -> Poses:
         """See `gymspotter.pose.Estimator`.
 
         The athlete is the person detected with the highest score, and followed from there. A joint's score is its

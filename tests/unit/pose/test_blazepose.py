@@ -9,6 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from gymspotter.errors import InputError
+from gymspotter.pose import estimate
 from gymspotter.pose.blazepose import BlazePose
 from gymspotter.skeleton import BLAZEPOSE33, Floats
 
@@ -38,7 +39,7 @@ def estimator() -> BlazePose:
 @pytest.mark.parametrize(("mode", "frame"), [("static", 0), ("tracked", 1)])
 def test_joints_are_those_of_mediapipe(estimator: BlazePose, name: str, mode: str, frame: int) -> None:
     picture = figure(name)
-    poses = estimator.estimate([picture, picture])
+    poses = estimate(estimator, [picture, picture])
     world = np.array(GOLDEN[name][mode]["world"])
     off = millimetres(poses.joints[frame], world - world[HIPS].mean(axis=0))
     assert off.mean() < TOLERANCE_MM[mode][0]
@@ -49,7 +50,7 @@ def test_joints_are_those_of_mediapipe(estimator: BlazePose, name: str, mode: st
 
 def test_the_contract(estimator: BlazePose) -> None:
     squat, nobody = figure("figure_squat"), np.zeros((480, 640, 3), np.uint8)
-    poses = estimator.estimate(iter([squat, nobody, squat]))
+    poses = estimate(estimator, iter([squat, nobody, squat]))
     assert poses.layout == estimator.layout == "blazepose33"
     assert (poses.joints.shape, poses.scores.shape, poses.image_xy.shape) == ((3, 33, 3), (3, 33), (3, 33, 2))
     assert {poses.joints.dtype, poses.scores.dtype, poses.image_xy.dtype} == {np.dtype(np.float32)}
@@ -65,7 +66,7 @@ def test_the_contract(estimator: BlazePose) -> None:
 
 
 def test_no_frames_give_no_poses(estimator: BlazePose) -> None:
-    assert estimator.estimate([]).joints.shape == (0, 33, 3)
+    assert estimate(estimator, []).joints.shape == (0, 33, 3)
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -75,7 +76,7 @@ def test_nobody_is_seen_in_empty_pictures(estimator: BlazePose, seed: int) -> No
     noise = rng.integers(0, 256, (480, 640, 3), dtype=np.uint8)
     clouds = cv2.resize(rng.integers(0, 256, (12, 12, 3), dtype=np.uint8), (640, 480), interpolation=cv2.INTER_CUBIC)
     ramp = np.broadcast_to(np.linspace(0, 255, 640).astype(np.uint8)[None, :, None], (480, 640, 3))
-    assert not estimator.estimate([plain, noise, clouds, ramp]).seen.any()
+    assert not estimate(estimator, [plain, noise, clouds, ramp]).seen.any()
 
 
 def test_a_person_who_moves_is_followed_and_lost_ones_are_found_in_the_same_frame(estimator: BlazePose) -> None:
@@ -84,33 +85,33 @@ def test_a_person_who_moves_is_followed_and_lost_ones_are_found_in_the_same_fram
     # A jump across the picture leaves the square of the frame before empty.
     near = cv2.copyMakeBorder(squat, 0, 0, 0, 480, cv2.BORDER_REPLICATE)
     far = np.roll(near, 480, axis=1)
-    poses = estimator.estimate(walk)
+    poses = estimate(estimator, walk)
     assert poses.seen.all()
     steps = np.diff(np.median(poses.image_xy[:, :, 0], axis=1)) * squat.shape[1]
     np.testing.assert_allclose(steps, 12, atol=4)
     assert millimetres(poses.joints[1:], poses.joints[:-1]).mean() < 60
-    jump = estimator.estimate([near, far])
+    jump = estimate(estimator, [near, far])
     assert jump.seen.all()
     assert np.median(jump.image_xy[1, :, 0]) - np.median(jump.image_xy[0, :, 0]) > 0.3
 
 
 def test_calls_do_not_know_of_each_other(estimator: BlazePose) -> None:
     squat, lying = figure("figure_squat"), figure("figure_lying")
-    alone = estimator.estimate([squat])
-    estimator.estimate([lying, lying])
-    np.testing.assert_array_equal(estimator.estimate([squat]).joints, alone.joints)
+    alone = estimate(estimator, [squat])
+    estimate(estimator, [lying, lying])
+    np.testing.assert_array_equal(estimate(estimator, [squat]).joints, alone.joints)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 300), (17, 5000), (5000, 17), (2, 40_000)])
 def test_odd_sizes_do_no_harm(estimator: BlazePose, size: tuple[int, int]) -> None:
     frame = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)
-    assert not estimator.estimate([frame, frame]).seen.any()
+    assert not estimate(estimator, [frame, frame]).seen.any()
 
 
 def test_views_and_sizes_that_change_are_fine(estimator: BlazePose) -> None:
     squat = figure("figure_squat")
     half = cv2.resize(squat, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
-    assert estimator.estimate([squat[:, ::-1], half, squat]).seen.all()
+    assert estimate(estimator, [squat[:, ::-1], half, squat]).seen.all()
 
 
 @pytest.mark.parametrize(
@@ -124,7 +125,7 @@ def test_views_and_sizes_that_change_are_fine(estimator: BlazePose) -> None:
 )
 def test_what_is_no_rgb_frame_is_refused(estimator: BlazePose, frame: NDArray[np.uint8]) -> None:
     with pytest.raises(InputError, match="uint8"):
-        estimator.estimate([frame])
+        estimate(estimator, [frame])
 
 
 def test_threads_below_one_are_refused() -> None:

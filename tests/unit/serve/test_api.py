@@ -16,7 +16,7 @@ from gymspotter.errors import InputError, NoPersonError
 from gymspotter.labels import EXERCISES
 from gymspotter.models import Classifier
 from gymspotter.models.transformer import Transformer, TransformerConfig
-from gymspotter.pose import ESTIMATORS
+from gymspotter.pose import load_estimator
 from gymspotter.registry import ModelFacts
 from gymspotter.spans import plan_spans, track_span
 from serve import api
@@ -34,7 +34,7 @@ class LocalBackend:
         torch.manual_seed(0)
         fusion = Transformer(TransformerConfig(), joints=17, frames=60, classes=22)
         self.module = Classifier(fusion).eval()
-        self.estimator = ESTIMATORS["blazepose"]()
+        self.estimator = load_estimator("blazepose")
 
     async def classify(self, poses, top):
         return classify(self.module, poses, self.facts.classes, top)
