@@ -2,10 +2,12 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 INSTALLED := .venv/.installed
+MMPOSE := .venv/.mmpose
 
-.PHONY: help setup demo test test-slow lint format lock bench clean
+.PHONY: help setup mmpose demo test test-slow lint format lock bench clean
 help:
 	@echo "make demo [VIDEOS=folder]   the whole path on rendered videos, or on your own"
+	@echo "make mmpose                 install the estimator mmpose"
 	@echo "make test | test-slow       the tests; the ones that take minutes"
 	@echo "make lint | format          ruff and mypy; ruff's formatter"
 	@echo "make bench                  every benchmark, and the table in docs/results.md"
@@ -17,13 +19,21 @@ $(INSTALLED): pyproject.toml requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements.lock -e '.[dev]'
 	touch $@
 
+# MMPose's own requirements cannot be met, so pip is told to leave them; its pins stand beside its imports.
+mmpose: $(MMPOSE)
+$(MMPOSE): $(INSTALLED) platform/gymspotter/pose/mmpose_imports.py
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements.lock -e '.[mmpose]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps \
+		$$($(BIN)/python -c 'from gymspotter.pose.mmpose_imports import PINS; print(*PINS)')
+	touch $@
+
 demo: setup
 	$(BIN)/gymspotter demo $(if $(VIDEOS),--videos "$(VIDEOS)") $(ARGS)
 
-test: setup
+test: mmpose
 	$(BIN)/python -m pytest -m "not slow" $(ARGS)
 
-test-slow: setup
+test-slow: mmpose
 	$(BIN)/python -m pytest -m slow $(ARGS)
 
 lint: setup
@@ -35,13 +45,13 @@ format: setup
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: setup
+bench: mmpose
 	$(BIN)/python benchmarks/run_all.py $(ARGS)
 
 # Resolved in an environment of its own, so that the lock holds what pyproject.toml asks for and nothing else.
 lock:
 	rm -rf .venv-lock && $(PYTHON) -m venv .venv-lock
-	.venv-lock/bin/python -m pip install --quiet --disable-pip-version-check '.[dev]'
+	.venv-lock/bin/python -m pip install --quiet --disable-pip-version-check '.[dev,mmpose]'
 	.venv-lock/bin/python -m pip freeze --exclude gymspotter | sed -e 's/+cpu$$//' | grep -v -E '^(nvidia-|cuda-|triton)' > requirements.lock
 	rm -rf .venv-lock build
 

@@ -99,7 +99,7 @@ def skeletonise(
             )
         frames = len(grid_times(0.0, seconds, fps))
         tracks = []
-        for span in plan_spans(Entry(uri=str(video)), fps=fps):
+        for span in plan_spans(Entry(uri=str(video)), UPLOAD, seconds, fps=fps):
             with suppress(NoPersonError):  # of one span; the next may show somebody
                 tracks.append(track_span(span, estimator))
         if not tracks:

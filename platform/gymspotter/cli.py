@@ -18,7 +18,7 @@ VERBS: dict[str, tuple[str, str, str]] = {
     "weights": ("gymspotter.pose.weights", "WeightsOptions", "fetch_weights"),
     "extract": ("gymspotter.extract", "ExtractOptions", "extract"),
     "train": ("gymspotter.train", "TrainOptions", "train"),
-    "show": ("gymspotter.overlay", "ShowOptions", "show"),
+    "show": ("gymspotter.show", "ShowOptions", "show"),
     "serve": ("serve.run", "ServeOptions", "serve_until_stopped"),
     "demo": ("gymspotter.demo", "DemoOptions", "demo"),
 }

@@ -21,8 +21,9 @@ from gymspotter.extract import ExtractOptions, ExtractResult, extract
 from gymspotter.fit import FitConfig
 from gymspotter.labels import EXERCISES
 from gymspotter.report import write_report
+from gymspotter.store import read_quarantine, read_tracks
 from gymspotter.synth.generate import SynthOptions, synthesise
-from gymspotter.tracks import Track, read_quarantine, read_tracks
+from gymspotter.tracks import Track
 from gymspotter.train import TrainOptions, TrainResult, train
 from gymspotter.video import join_videos
 from serve.run import ServeOptions, start, stop
@@ -83,7 +84,7 @@ def demo(options: DemoOptions) -> Summary:
             with clock("render"):
                 synthesise(
                     SynthOptions(
-                        out=Path(videos),
+                        out=videos,
                         per_exercise=options.per_exercise,
                         seconds=options.seconds,
                         seed=options.seed,
@@ -95,7 +96,7 @@ def demo(options: DemoOptions) -> Summary:
             with clock("skeletons"):
                 synthesise(
                     SynthOptions(
-                        out=more[0],
+                        out=str(more[0]),
                         kind="skeletons",
                         per_exercise=options.skeletons,
                         noise=1.0,
@@ -104,13 +105,13 @@ def demo(options: DemoOptions) -> Summary:
                 )
         store = options.out / "tracks"
         with clock("extract"):
-            extracted = extract(ExtractOptions(videos=videos, out=store, map=options.map))
+            extracted = extract(ExtractOptions(videos=videos, out=str(store), map=options.map))
         with clock("train"):
             uri = f"sqlite:///{(options.out / 'mlflow.db').resolve()}"
             trained = train(
                 TrainOptions(
-                    tracks=store,
-                    also=more,
+                    tracks=str(store),
+                    also=tuple(str(folder) for folder in more),
                     fit=FitConfig(epochs=options.epochs, seed=options.seed),
                     tracking_uri=uri,
                     artifacts=options.out / "mlartifacts",

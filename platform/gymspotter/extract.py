@@ -1,42 +1,55 @@
 """Extract skeletons from videos with Ray Data: a catalog in, a store of tracks and a quarantine out.
 
     gymspotter extract VIDEOS --out runs/tracks
+    gymspotter extract s3://gym/videos --out s3://gym/tracks --estimator mmpose --gpus-per-actor 0.5 --actors 8
 
 Killed at any moment and started again, it does only what is missing. Two passes: all videos are probed, hashed and
-cut into spans, then an actor pool decodes and pose-estimates one span a row. Only skeletons leave an actor, never
+cut into spans, then an actor pool decodes and pose-estimates them span by span. Only skeletons leave an actor, never
 frames, so memory stays flat; only the driver writes, so no span is written twice.
 """
 
 import json
 import os
-from collections.abc import Iterator
+import sys
+import time
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from functools import partial
 from typing import Annotated, Any
 
-import pyarrow as pa
 import ray
 import tyro
-from tqdm import tqdm
 
+from gymspotter import storage
 from gymspotter.catalog import Entry, read_catalog
 from gymspotter.cluster import connect
+from gymspotter.decoder import STALL_SECONDS
 from gymspotter.errors import InputError
-from gymspotter.pose import check_estimator, load_estimator
-from gymspotter.spans import GRID_FPS, SPAN_SECONDS, Span, plan_spans, track_span
-from gymspotter.tracks import (
+from gymspotter.lock import only_writer
+from gymspotter.pose import MMPoseOptions, check_estimator
+from gymspotter.spans import GRID_FPS, SPAN_SECONDS, Span, plan_spans
+from gymspotter.store import (
+    Probed,
     Quarantined,
-    Track,
-    TrackWriter,
+    StoreWriter,
     clear_quarantine,
-    only_writer,
+    merge_track_files,
     quarantined,
     read_index,
+    read_probes,
     rename_tracks,
-    table_to_tracks,
-    tracks_to_table,
-    write_quarantine,
+    write_probes,
 )
+from gymspotter.tally import Progress, Tally, reasons
+from gymspotter.tracks import Track
+from gymspotter.workers import PoseWorker, Row, outcome, probe_row
+
+NOTE = "extraction.json"
+_MOST_BLOCKS = 10_000  # Ray needs about a millisecond to make one
+_NOTE_EVERY_S = 10.0
+# How many spans share a forward pass; BlazePose looks at one frame at a time.
+_SPANS_AT_ONCE = {"blazepose": 1, "mmpose": 8}
+_ONLY_SPEED = ("batch", "device")  # settings of mmpose that change no track
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,28 +57,39 @@ class ExtractOptions:
     """Turn videos into skeleton tracks."""
 
     videos: Annotated[str, tyro.conf.Positional]
-    """Folder with one folder per exercise, or a manifest (.csv, .parquet: uri, label, group), or one video."""
-    out: Path = Path("runs/tracks")
-    """The store to write: a new folder, or that of an earlier run, which is then completed."""
+    """Folder with one folder per exercise, or a manifest (.csv, .parquet: uri, label, group), or one video; on disk,
+    s3:// or gs://."""
+    out: str = "runs/tracks"
+    """The store to write: a new folder (or s3://, gs://), or that of an earlier run, which is then completed."""
     estimator: str = "blazepose"
-    """Pose estimator."""
+    """Pose estimator: blazepose (CPU), or mmpose (GPU or CPU)."""
     actors: int | None = None
     """Worker processes; by default one per CPU of the cluster."""
+    gpus_per_actor: float = 0.0
+    """Share of a GPU that each worker process gets; 0 keeps it on the CPU."""
     fps: float = GRID_FPS
     """Frames a second on the sampling grid."""
     span_seconds: float = SPAN_SECONDS
     """Long videos are cut into spans of this length, which spread over the workers."""
+    stall_seconds: float = STALL_SECONDS
+    """A decoder that makes no progress for so long is stopped, and its video goes into quarantine."""
     map: dict[str, str] = field(default_factory=dict)
     """More spellings of exercises: --map "kniebeuge" "squat"."""
+    mmpose: MMPoseOptions = field(default_factory=MMPoseOptions)
+    """Settings of the estimator mmpose."""
 
     def __post_init__(self) -> None:
         check_estimator(self.estimator)
         if self.actors is not None and self.actors < 1:
             raise InputError(f"actors is {self.actors}: use at least 1.")
+        if not 0 <= self.gpus_per_actor <= 8 or (self.gpus_per_actor > 1 and self.gpus_per_actor % 1):
+            raise InputError(f"gpus-per-actor is {self.gpus_per_actor:g}: use a share from 0 to 1, or whole GPUs.")
         if not 0 < self.fps <= 60:
             raise InputError(f"fps is {self.fps:g}: use more than 0 and at most 60.")
         if self.span_seconds < 1:
             raise InputError(f"span-seconds is {self.span_seconds:g}: use at least 1.")
+        if self.stall_seconds <= 0:
+            raise InputError(f"stall-seconds is {self.stall_seconds:g}: use more than 0.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,14 +124,12 @@ def extract(options: ExtractOptions) -> ExtractResult:
     store once.
 
     Raises:
-        InputError: the catalog cannot be read, another run is writing the store, or it holds tracks of these videos
-            that were made with other options.
+        InputError: the catalog cannot be read, another run is writing the store, it holds tracks of these videos that
+            were made with other options, or the machine has no GPU to share.
     """
     catalog = read_catalog(options.videos, options.map)
     with only_writer(options.out):
-        result = _extract(catalog, options)
-    print(result)
-    return result
+        return _extract(catalog, options)
 
 
 def _extract(catalog: list[Entry], options: ExtractOptions) -> ExtractResult:
@@ -115,8 +137,9 @@ def _extract(catalog: list[Entry], options: ExtractOptions) -> ExtractResult:
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False  # ours counts spans, Ray's counts blocks
     context.print_on_execution_start = False
-
+    _check_gpus(options)
     _check_options(options)
+
     spans, rejected = _plan(catalog, options)
     index = read_index(options.out)
     missing = [span for span in spans if (span.video_id, span.span) not in index]
@@ -124,143 +147,136 @@ def _extract(catalog: list[Entry], options: ExtractOptions) -> ExtractResult:
     called = {(span.video_id, span.span): {"uri": span.uri, "label": span.label, "group": span.group} for span in spans}
     rename_tracks(options.out, {key: name for key, name in called.items() if index.get(key, name) != name})
     clear_quarantine(options.out)
-    write_quarantine(rejected, options.out)
-    writer = TrackWriter(options.out)
-    tracks = failed = frames = 0
-    with tqdm(total=len(spans), initial=reused, desc="pose", unit="span", disable=None) as bar:
-        for outcome in _estimate(missing, options):
-            if isinstance(outcome, Track):
-                writer.add(outcome)
-                tracks += 1
-                frames += len(outcome.joints)
-            else:
-                write_quarantine([outcome], options.out)
-                failed += 1
-            bar.update()
-            bar.set_postfix(frames=frames, quarantined=len(rejected) + failed)
+
+    tally = Tally(missing, len(rejected))
+    quarantine = list(rejected)
+    writer = StoreWriter(options.out)
+    for row in rejected:
+        writer.add(row)
+    with Progress("pose", total=len(spans), begun=reused, unit="span") as progress:
+        for done in estimate_spans(missing, options):
+            writer.add(done)
+            tally.add(done)
+            quarantine += [done] if isinstance(done, Quarantined) else []
+            progress.step(tally.line())
     writer.flush()
+    merge_track_files(options.out)
+
     result = ExtractResult(
         videos=len(catalog),
         spans=len(spans),
-        tracks=reused + tracks,
+        tracks=len(spans) - (len(quarantine) - len(rejected)),
         reused=reused,
-        quarantined=len(rejected) + failed,
-        frames=frames,
+        quarantined=len(quarantine),
+        frames=tally.frames,
     )
     uris = {span.uri for span in spans} | {row.uri for row in rejected}
-    if reused + tracks + failed != len(spans) or len(uris) != len(catalog):
+    if tally.done != len(missing) or len(uris) != len(catalog):
         raise RuntimeError(f"inputs are not tracks + quarantine: {result}")
+    print("\n".join(text for text in (tally.table(), str(result), reasons(quarantine)) if text))
     return result
+
+
+def _check_gpus(options: ExtractOptions) -> None:
+    """Ray would wait for a GPU forever; only a cluster may get one later."""
+    if options.gpus_per_actor and not ray.cluster_resources().get("GPU"):
+        if not os.environ.get("RAY_ADDRESS"):
+            raise InputError(
+                f"gpus-per-actor is {options.gpus_per_actor:g}, but Ray sees no GPU on this machine: leave it out."
+            )
+        print("the cluster has no GPU yet: waiting for one", file=sys.stderr)
 
 
 def _check_options(options: ExtractOptions) -> None:
     """Refuse to complete a store with options under which its spans would be others; a new store notes them."""
-    note = options.out / "extraction.json"
-    ours = {"estimator": options.estimator, "fps": options.fps, "span_seconds": options.span_seconds}
-    if not note.exists() and not read_index(options.out):
-        note.write_text(json.dumps(ours) + "\n")
+    note = storage.join(options.out, NOTE)
+    ours: dict[str, Any] = {"estimator": options.estimator, "fps": options.fps, "span_seconds": options.span_seconds}
+    if options.estimator == "mmpose":
+        ours["mmpose"] = {name: value for name, value in asdict(options.mmpose).items() if name not in _ONLY_SPEED}
+    if not storage.info(note) and not read_index(options.out):
+        storage.write_whole(note, (json.dumps(ours) + "\n").encode())
     try:
-        theirs = json.loads(note.read_text())
+        theirs = json.loads(storage.read_bytes(note))
         different = [name for name, value in ours.items() if theirs[name] != value]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (InputError, ValueError, KeyError, TypeError):
         raise InputError(
-            f"out {str(options.out)!r} does not say how its tracks were made ({note.name}): name a new folder."
+            f"out {options.out!r} does not say how its tracks were made ({NOTE}): name a new folder."
         ) from None
     if different:
         name = different[0]
         raise InputError(
-            f"out {str(options.out)!r} was made with {name.replace('_', '-')} {theirs[name]}, not {ours[name]}: "
+            f"out {options.out!r} was made with {name.replace('_', '-')} {theirs[name]}, not {ours[name]}: "
             "use the options of that run, or name a new folder."
         )
 
 
 def _plan(catalog: list[Entry], options: ExtractOptions) -> tuple[list[Span], list[Quarantined]]:
     """The spans of all videos, and the videos that have none; of equal contents the first uri counts."""
-
-    def probe_row(row: dict[str, Any]) -> dict[str, Any]:
-        try:
-            spans = plan_spans(Entry(**row), fps=options.fps, span_seconds=options.span_seconds)
-        except Exception as error:  # one bad file never ends the job; what it was is recorded
-            return {"uri": row["uri"], "spans": "[]", "error": type(error).__name__, "message": str(error)}
-        return {"uri": row["uri"], "spans": json.dumps([asdict(s) for s in spans]), "error": "", "message": ""}
-
-    spans: list[Span] = []
-    rejected: list[Quarantined] = []
-    first_uri: dict[str, str] = {}
-    readable = []
+    entries, rejected = {}, []
     for entry in catalog:
         try:
             entry.uri.encode()
-            readable.append(asdict(entry))
+            entries[entry.uri] = entry
         except UnicodeEncodeError:
             name = os.fsencode(entry.uri).decode(errors="backslashreplace")
             message = f"the name of {name!r} is not UTF-8: rename the file."
             rejected.append(quarantined(name, "probe", "UnreadableName", message))
-    rows = ray.data.from_items(readable).map(probe_row).take_all() if readable else []
-    for row in sorted(rows, key=lambda row: row["uri"]):
-        if row["error"]:
-            rejected.append(quarantined(row["uri"], "probe", row["error"], row["message"]))
-            continue
-        found = [Span(**span) for span in json.loads(row["spans"])]
-        original = first_uri.setdefault(found[0].video_id, row["uri"])
-        if original != row["uri"]:
-            message = f"the content is the same as that of {original!r}, which is extracted: remove one of the two."
-            rejected.append(quarantined(row["uri"], "duplicate", "DuplicateVideo", message))
+    probed, unusable = _probe(list(entries), options)
+    spans: list[Span] = []
+    first_uri: dict[str, str] = {}
+    for found in sorted(probed, key=lambda found: found.uri):
+        original = first_uri.setdefault(found.video_id, found.uri)
+        if original == found.uri:
+            grid = {"fps": options.fps, "span_seconds": options.span_seconds}
+            spans += plan_spans(entries[found.uri], found.video_id, found.seconds, **grid)
         else:
-            spans += found
-    return spans, rejected
+            message = f"the content is the same as that of {original!r}, which is extracted: remove one of the two."
+            rejected.append(quarantined(found.uri, "duplicate", "DuplicateVideo", message))
+    return spans, rejected + unusable
 
 
-class _PoseWorker:
-    """One worker: an estimator that is loaded once and given one span after another."""
+def _probe(uris: Sequence[str], options: ExtractOptions) -> tuple[list[Probed], list[Quarantined]]:
+    """What is known of the videos; what is found anew is noted in the store, for the next run."""
+    if not uris:
+        return [], []
+    known = read_probes(options.out)
+    rows = [{"uri": uri, "known": json.dumps(asdict(known[uri])) if uri in known else ""} for uri in uris]
+    probed, unusable, news = [], [], list[Probed]()
+    noted = time.monotonic()
+    answers = _blocks(rows).map(partial(probe_row, stall_seconds=options.stall_seconds)).iter_rows()
+    with Progress("probe", total=len(uris), unit="video") as progress:
+        for row in answers:
+            if row["rejected"]:
+                unusable.append(Quarantined(**json.loads(row["rejected"])))
+            else:
+                probed.append(Probed(**json.loads(row["probed"])))
+                news += [] if row["known"] else probed[-1:]
+            progress.step(f"{len(unusable)} quarantined")
+            if news and time.monotonic() - noted > _NOTE_EVERY_S:
+                write_probes(news, options.out)
+                news, noted = [], time.monotonic()
+    if news:
+        write_probes(news, options.out)
+    return probed, unusable
 
-    def __init__(self, estimator: str) -> None:
-        import cv2
 
-        cv2.setNumThreads(1)  # the pool is the parallelism
-        self.estimator = load_estimator(estimator)
-
-    def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
-        # Rows are JSON and Arrow IPC, because Ray Data infers a column's type from each block anew, and a label that is
-        # missing throughout a block would be another type than one that is not.
-        out: dict[str, list[Any]] = {"track": [], "quarantined": []}
-        for row in batch["span"]:
-            track, failure = b"", ""
-            span = Span(**json.loads(row))
-            try:
-                track = _to_bytes(tracks_to_table([track_span(span, self.estimator)]))
-            except Exception as error:  # as above: into quarantine with it, on with the next
-                bad = quarantined(span.uri, "pose", type(error).__name__, str(error), span.span)
-                failure = json.dumps(asdict(bad))
-            out["track"].append(track)
-            out["quarantined"].append(failure)
-        return out
-
-
-def _estimate(spans: list[Span], options: ExtractOptions) -> Iterator[Track | Quarantined]:
-    """A track or a quarantine row for each span, as they are done."""
+def estimate_spans(spans: Sequence[Span], options: ExtractOptions) -> Iterator[Track | Quarantined]:
+    """A track or a quarantine row for each span, as they are done; Ray is connected."""
     if not spans:
         return
     actors = options.actors or max(1, int(ray.cluster_resources().get("CPU", 1)))
-    rows = ray.data.from_items(
-        [{"span": json.dumps(asdict(s))} for s in spans], override_num_blocks=min(len(spans), 1000)
-    )
-    outcomes = rows.map_batches(
-        _PoseWorker,
-        fn_constructor_args=(options.estimator,),
+    at_once = min(_SPANS_AT_ONCE[options.estimator], -(-len(spans) // actors))
+    rows = _blocks([{"span": json.dumps(asdict(span))} for span in spans], at_once).map_batches(
+        PoseWorker,
+        fn_constructor_args=(options.estimator, options.mmpose, options.stall_seconds),
         compute=ray.data.ActorPoolStrategy(size=min(actors, len(spans))),
-        batch_size=1,
+        batch_size=at_once,
         num_cpus=1,
+        num_gpus=options.gpus_per_actor or None,
     )
-    for row in outcomes.iter_rows():
-        if row["track"]:
-            yield table_to_tracks(pa.ipc.open_stream(row["track"]).read_all())[0]
-        else:
-            yield Quarantined(**json.loads(row["quarantined"]))
+    yield from map(outcome, rows.iter_rows())
 
 
-def _to_bytes(table: pa.Table) -> bytes:
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, table.schema) as writer:
-        writer.write_table(table)
-    return sink.getvalue().to_pybytes()
+def _blocks(rows: list[Row], per_block: int = 1) -> ray.data.Dataset:
+    """Ray Data hands a block on when all of it is done, and does it again when its worker dies: small ones, then."""
+    return ray.data.from_items(rows, override_num_blocks=min(-(-len(rows) // per_block), _MOST_BLOCKS))

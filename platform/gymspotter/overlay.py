@@ -1,23 +1,13 @@
-"""Draw a track's skeleton over the frames it was made from: contact sheets of a video or of a whole store.
+"""Draw a track's skeleton over the frames it was made from, and lay pictures out in a sheet."""
 
-gymspotter show squat.mp4 --out squat.jpg
-"""
-
-from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Annotated
+from collections.abc import Iterator, Sequence
 
 import cv2
 import numpy as np
-import tyro
 from numpy.typing import NDArray
 
-from gymspotter.catalog import Entry
-from gymspotter.errors import InputError, NoPersonError
-from gymspotter.pose import load_estimator
+from gymspotter.errors import InputError
 from gymspotter.skeleton import CANONICAL, Floats
-from gymspotter.spans import plan_spans, track_span
 from gymspotter.tracks import Track
 from gymspotter.video import frames_at
 
@@ -27,57 +17,21 @@ _CAPTION_PX = 20
 _LEFT, _RIGHT, _MIDDLE = (255, 140, 0), (0, 190, 255), (240, 240, 240)
 
 
-@dataclass(frozen=True, kw_only=True)
-class ShowOptions:
-    """Draw the skeletons found in a video, as a contact sheet."""
-
-    video: Annotated[Path, tyro.conf.Positional]
-    """The video."""
-    out: Path = Path("skeletons.jpg")
-    """The picture to write (.jpg or .png)."""
-    frames: int = 12
-    """How many frames to show, spread over the video."""
-    estimator: str = "blazepose"
-    """Pose estimator."""
-
-
-def show(options: ShowOptions) -> None:
-    """Write a contact sheet of one video with the skeleton drawn on.
-
-    Raises:
-        InputError: the video cannot be used, or nobody is in it.
-    """
-    if options.frames < 1:
-        raise InputError(f"frames is {options.frames}: use at least 1.")
-    estimator = load_estimator(options.estimator)
-    tracks: list[Track] = []
-    for span in plan_spans(Entry(uri=str(options.video))):
-        try:
-            tracks.append(track_span(span, estimator))
-        except NoPersonError as error:
-            print(error)
-    if not tracks:
-        raise InputError(f"video {options.video.name!r} shows nobody: there is no skeleton to draw.")
-    per_track = max(1, options.frames // len(tracks))
-    cells = [picture for track in tracks for picture in drawn_frames(track, per_track)]
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    cv2.imwrite(str(options.out), sheet(cells)[..., ::-1])
-    seen = np.average([track.seen for track in tracks], weights=[len(track.joints) for track in tracks])
-    print(f"{options.out}: a person was seen in {seen:.0%} of the sampled frames")
-
-
 def drawn_frames(track: Track, count: int, height: int = 240) -> list[Picture]:
     """``count`` frames spread evenly over a track, scaled to ``height`` pixels, with the skeleton drawn on."""
     chosen = np.unique(np.linspace(0, len(track.joints) - 1, count).round().astype(int))
-    pictures = []
-    for k, frame in zip(chosen, frames_at(track.uri, track.t0 + chosen / track.fps), strict=True):
+    return list(drawn(track, chosen, height))
+
+
+def drawn(track: Track, frames: NDArray[np.intp], height: int) -> Iterator[Picture]:
+    """The frames of a track with these numbers, scaled to ``height`` pixels, with the skeleton and the time."""
+    for k, frame in zip(frames, frames_at(track.uri, track.t0 + frames / track.fps), strict=True):
         width = max(1, round(frame.shape[1] * height / frame.shape[0]))
         picture = cv2.resize(frame, (width, height), interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
         draw_skeleton(picture, track.image_xy[k], track.scores[k])
-        label = f"{track.t0 + k / track.fps:.1f} s" + ("" if np.isfinite(track.image_xy[k]).any() else "  nobody seen")
-        caption(picture, label, top=height - _CAPTION_PX)
-        pictures.append(picture)
-    return pictures
+        found = "" if track.scores[k].any() else "  nobody seen"
+        caption(picture, f"{track.t0 + k / track.fps:.1f} s{found}", top=height - _CAPTION_PX)
+        yield picture
 
 
 def draw_skeleton(picture: Picture, image_xy: Floats, scores: Floats) -> None:

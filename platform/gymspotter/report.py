@@ -14,7 +14,8 @@ from gymspotter.client import Served
 from gymspotter.labels import EXERCISES
 from gymspotter.overlay import Picture, caption, drawn_frames, sheet
 from gymspotter.plots import confusion_figure, loss_figure
-from gymspotter.tracks import Quarantined, Track
+from gymspotter.store import Quarantined
+from gymspotter.tracks import Track
 from gymspotter.train import TrainResult
 
 _STYLE = """

@@ -1,26 +1,14 @@
-"""The skeleton store: one Parquet row per track, and beside it the quarantine of inputs that yielded none.
+"""Tracks, and tracks as tables: one row each, readable by anything that reads Arrow or Parquet.
 
-A store is a folder with ``tracks/*.parquet`` and ``quarantine/*.parquet``, zstd-compressed, readable by anything that
-reads Parquet: per-frame values are lists with one fixed-size, flattened entry per frame (51 = 17 joints x 3).
+Per-frame values are lists with one fixed-size, flattened entry per frame (51 = 17 joints x 3).
 """
 
-import datetime as dt
-import fcntl
-import itertools
-import os
-import time
-import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields, replace
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from gymspotter.errors import InputError
 from gymspotter.skeleton import CANONICAL, Floats
 
 _J = len(CANONICAL.joints)
@@ -55,28 +43,10 @@ class Track:
     @property
     def seen(self) -> float:
         """The share of frames in which a person was found."""
-        return float(np.isfinite(self.joints[:, :, 0]).any(axis=1).mean())
+        return float((self.scores > 0).any(axis=1).mean())
 
 
-@dataclass(frozen=True, kw_only=True)
-class Quarantined:
-    """An input that yielded no track: where (``stage``: probe, duplicate or pose), what kind of error, and why."""
-
-    uri: str
-    span: int | None
-    stage: str
-    error: str
-    message: str
-    time: str
-
-
-def quarantined(uri: str, stage: str, error: str, message: str, span: int | None = None) -> Quarantined:
-    """A quarantine row of now (UTC, ISO 8601)."""
-    now = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
-    return Quarantined(uri=uri, span=span, stage=stage, error=error, message=message, time=now)
-
-
-_TRACK_SCHEMA = pa.schema(
+TRACK_SCHEMA = pa.schema(
     [
         pa.field("video_id", pa.string(), nullable=False),
         pa.field("span", pa.int32(), nullable=False),
@@ -94,123 +64,10 @@ _TRACK_SCHEMA = pa.schema(
         pa.field("estimator_version", pa.string(), nullable=False),
     ]
 )
-_QUARANTINE_SCHEMA = pa.schema(
-    [
-        pa.field("uri", pa.string(), nullable=False),
-        pa.field("span", pa.int32()),
-        *(pa.field(name, pa.string(), nullable=False) for name in ("stage", "error", "message", "time")),
-    ]
-)
-
-
-def write_tracks(tracks: Sequence[Track], store: str | Path) -> None:
-    """Add tracks to a store as one file, which appears whole or not at all."""
-    _write(tracks_to_table(tracks), Path(store) / "tracks")
-
-
-class TrackWriter:
-    """Adds tracks to a store a file at a time: when enough are held, or for long enough, and at `flush`.
-
-    A run that is killed loses no more than what it held, and never leaves part of a file.
-    """
-
-    def __init__(
-        self,
-        store: str | Path,
-        *,
-        per_file: int = 256,
-        seconds: float = 10.0,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._store, self._per_file, self._seconds, self._clock = store, per_file, seconds, clock
-        self._held: list[Track] = []
-        self._since = clock()
-
-    def add(self, track: Track) -> None:
-        """Take a track; it is in the store after the next file is written."""
-        self._held.append(track)
-        if len(self._held) >= self._per_file or self._clock() - self._since >= self._seconds:
-            self.flush()
-
-    def flush(self) -> None:
-        """Write what is held."""
-        if self._held:
-            write_tracks(self._held, self._store)
-        self._held, self._since = [], self._clock()
-
-
-@contextmanager
-def only_writer(store: str | Path) -> Iterator[None]:
-    """Hold a store for writing; the operating system lets go of it when the process ends, however it ends.
-
-    Raises:
-        InputError: another process holds it.
-    """
-    folder = Path(store)
-    folder.mkdir(parents=True, exist_ok=True)
-    with open(folder / ".lock", "a") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise InputError(
-                f"out {str(store)!r} is being written by another run: wait for it to end, or name another folder."
-            ) from None
-        yield
-
-
-def read_index(store: str | Path) -> dict[tuple[str, int], dict[str, Any]]:
-    """What a store has, without the skeletons: by (video_id, span) the uri, label and group of each track."""
-    schema = pa.schema([_TRACK_SCHEMA.field(name) for name in ("video_id", "span", *_RENAMEABLE)])
-    rows = [row for file in _track_files(store) for row in _read(file, schema).to_pylist()]
-    return {(row["video_id"], row["span"]): {name: row[name] for name in _RENAMEABLE} for row in rows}
-
-
-def rename_tracks(store: str | Path, names: Mapping[tuple[str, int], dict[str, Any]]) -> None:
-    """Give tracks another uri, label and group, by (video_id, span); the skeletons stay as they are."""
-    for file in _track_files(store):
-        tracks = table_to_tracks(_read(file, _TRACK_SCHEMA))
-        if any((track.video_id, track.span) in names for track in tracks):
-            renamed = [replace(track, **names.get((track.video_id, track.span), {})) for track in tracks]
-            _write(tracks_to_table(renamed), file.parent, file.stem)
-
-
-def clear_quarantine(store: str | Path) -> None:
-    """Empty the quarantine: what is in it is about to be tried again."""
-    for file in (Path(store) / "quarantine").glob("*.parquet"):
-        file.unlink()
-
-
-def write_quarantine(rows: Sequence[Quarantined], store: str | Path) -> None:
-    """Add quarantine rows to a store as one file."""
-    _write(pa.Table.from_pylist([asdict(row) for row in rows], schema=_QUARANTINE_SCHEMA), Path(store) / "quarantine")
-
-
-def read_tracks(store: str | Path) -> list[Track]:
-    """All tracks of a store, sorted by (video_id, span).
-
-    Raises:
-        InputError: there is no store there, a file in it is not one of ours, or a (video_id, span) stands twice.
-    """
-    files = _track_files(store)
-    if not files:
-        raise InputError(f"tracks {str(store)!r} is not a store with tracks in it: run `gymspotter extract` first.")
-    tracks = [track for file in files for track in table_to_tracks(_read(file, _TRACK_SCHEMA))]
-    tracks.sort(key=lambda track: (track.video_id, track.span))
-    for one, other in itertools.pairwise(tracks):
-        if (one.video_id, one.span) == (other.video_id, other.span):
-            raise InputError(f"tracks {str(store)!r} holds span {one.span} of {one.uri!r} twice: extract afresh.")
-    return tracks
-
-
-def read_quarantine(store: str | Path) -> list[Quarantined]:
-    """All quarantine rows of a store (none if it has none), sorted by uri."""
-    files = sorted((Path(store) / "quarantine").glob("*.parquet"))
-    rows = [Quarantined(**row) for file in files for row in _read(file, _QUARANTINE_SCHEMA).to_pylist()]
-    return sorted(rows, key=lambda row: (row.uri, row.span or 0))
 
 
 def tracks_to_table(tracks: Iterable[Track]) -> pa.Table:
-    """Tracks as Arrow rows of the store's schema."""
+    """Tracks as Arrow rows of `TRACK_SCHEMA`."""
     tracks = list(tracks)
     columns = {}
     for field in fields(Track):
@@ -222,13 +79,13 @@ def tracks_to_table(tracks: Iterable[Track]) -> pa.Table:
             entries = pa.FixedSizeListArray.from_arrays(pa.array(flat.astype(np.float32)), width)
             columns[field.name] = pa.ListArray.from_arrays(offsets, entries)
         else:
-            columns[field.name] = pa.array(values, _TRACK_SCHEMA.field(field.name).type)
-    return pa.table(columns, schema=_TRACK_SCHEMA)
+            columns[field.name] = pa.array(values, TRACK_SCHEMA.field(field.name).type)
+    return pa.table(columns, schema=TRACK_SCHEMA)
 
 
 def table_to_tracks(table: pa.Table) -> list[Track]:
     """The inverse of `tracks_to_table`."""
-    scalars = table.select([name for name in _TRACK_SCHEMA.names if name not in _PER_FRAME]).to_pylist()
+    scalars = table.select([name for name in TRACK_SCHEMA.names if name not in _PER_FRAME]).to_pylist()
     arrays = {}
     for name, shape in _PER_FRAME.items():
         arrays[name] = [
@@ -239,30 +96,14 @@ def table_to_tracks(table: pa.Table) -> list[Track]:
     return [Track(**row, **{name: arrays[name][i] for name in _PER_FRAME}) for i, row in enumerate(scalars)]
 
 
-# What a catalog says of a video, and may say otherwise tomorrow.
-_RENAMEABLE = ("uri", "label", "group")
+def track_to_bytes(track: Track) -> bytes:
+    """A track as an Arrow stream, to be sent from one process to another."""
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, TRACK_SCHEMA) as writer:
+        writer.write_table(tracks_to_table([track]))
+    return sink.getvalue().to_pybytes()
 
 
-def _track_files(store: str | Path) -> list[Path]:
-    return sorted((Path(store) / "tracks").glob("*.parquet"))
-
-
-def _read(file: Path, schema: pa.Schema) -> pa.Table:
-    """The columns of ``schema``; InputError if the file is not one of ours."""
-    try:
-        table = pq.read_table(file, columns=schema.names)
-        if not table.schema.equals(schema):
-            raise pa.ArrowInvalid("its columns are not those of a store")
-    except (pa.ArrowException, OSError) as error:
-        reason = (str(error).splitlines() or ["damaged"])[0].rstrip(".")
-        raise InputError(f"store file {str(file)!r} cannot be read ({reason}): remove it and extract again.") from error
-    return table
-
-
-def _write(table: pa.Table, folder: Path, name: str | None = None) -> None:
-    """Write a file, new or in place of the one of that name; it appears whole or not at all."""
-    folder.mkdir(parents=True, exist_ok=True)
-    name = name or f"part-{uuid.uuid4().hex}"
-    unfinished = folder / f".{name}.tmp"
-    pq.write_table(table, unfinished, compression="zstd")
-    os.replace(unfinished, folder / f"{name}.parquet")
+def track_from_bytes(data: bytes) -> Track:
+    """The inverse of `track_to_bytes`."""
+    return table_to_tracks(pa.ipc.open_stream(data).read_all())[0]

@@ -22,7 +22,8 @@ from gymspotter.fit import FitConfig, Fitted, evaluate, fit
 from gymspotter.labels import EXERCISES
 from gymspotter.metrics import Scores
 from gymspotter.plots import confusion_figure, loss_figure
-from gymspotter.tracks import Track, read_tracks
+from gymspotter.store import read_tracks
+from gymspotter.tracks import Track
 from gymspotter.windows import SEGMENT_FRAMES, Segments, cut_segments, join_segments, refuse_leak, split_by_group
 
 EXPERIMENT = "gymspotter"
@@ -32,9 +33,9 @@ EXPERIMENT = "gymspotter"
 class TrainOptions:
     """Train a fusion model and register it."""
 
-    tracks: Annotated[Path, tyro.conf.Positional] = Path("runs/tracks")
-    """Store of labelled tracks, made by `gymspotter extract`."""
-    also: tuple[Path, ...] = ()
+    tracks: Annotated[str, tyro.conf.Positional] = "runs/tracks"
+    """Store of labelled tracks, made by `gymspotter extract`: a folder, s3:// or gs://."""
+    also: tuple[str, ...] = ()
     """More stores, for the training side only (for example `gymspotter synth --kind skeletons`)."""
     fit: tyro.conf.OmitArgPrefixes[FitConfig] = field(default_factory=FitConfig)
     """How the model is trained."""
@@ -77,7 +78,7 @@ def train(options: TrainOptions) -> TrainResult:
     tracks = read_tracks(options.tracks)
     labelled = [track for track in tracks if track.label]
     if not labelled:
-        raise InputError(f"tracks {str(options.tracks)!r} has no labels: extract from one folder per exercise.")
+        raise InputError(f"tracks {options.tracks!r} has no labels: extract from one folder per exercise.")
     more = [track for store in options.also for track in read_tracks(store)]
     for track in more:
         if not track.label:

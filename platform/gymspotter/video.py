@@ -4,21 +4,22 @@ Times are seconds from the first frame that is shown. What the header says is no
 which costs no decoding and finds files that break off, declare hours they do not have or lack a frame rate.
 """
 
-import contextlib
-import os
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
-from av.container import InputContainer
+from av.packet import Packet
 from av.sidedata.sidedata import SideData
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
+from gymspotter.container import opened
 from gymspotter.errors import VideoError
+from gymspotter.storage import name
 
 # A file whose packets end this much before its header says is cut off; less is rounding and edit lists.
 _CUT_OFF_S = 1.0
@@ -26,16 +27,8 @@ _CUT_OFF_S = 1.0
 _LONGEST_GAP_S = 60.0
 # How far before the wanted time a seek aims, one try after the other; None reads from the beginning.
 _SEEK_BACK_S = (0.0, 10.0, 60.0, None)
-# Formats that hold their pictures themselves. FFmpeg also reads playlists and patterns, which open other files, and
-# draws texts.
-_FORMATS = (
-    "mov,mp4,matroska,webm,avi,mpeg,mpegts,mpegvideo,asf,flv,ogg,gif,webp,webp_pipe,apng,"
-    "mxf,nut,ivf,dv,rm,wtv,h264,hevc"
-)
-VIDEO_SUFFIXES = frozenset(
-    {".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".wmv", ".gif"}
-    | {".3gp", ".flv", ".mts", ".m2ts", ".ogv", ".webp"}
-)
+# Packets. Codecs reorder frames over at most 16.
+_LOOK_AHEAD = 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,14 +43,18 @@ class VideoInfo:
     codec: str
 
 
-def probe(path: str | Path) -> VideoInfo:
+def probe(path: str | Path, alive: Callable[[], None] = lambda: None) -> VideoInfo:
     """Open a video, decode its first frame, walk all its packets.
+
+    Args:
+        path: the video.
+        alive: called at every packet.
 
     Raises:
         VideoError: it is missing, empty, not a video, has no picture, breaks off before its declared end, or has
             timestamps that jump.
     """
-    with _opened(path) as (container, stream):
+    with opened(path) as (container, stream):
         first = next(container.decode(stream), None)
         if first is None:
             raise VideoError(f"video {_name(path)} has no frame that can be decoded: re-encode it.")
@@ -67,6 +64,7 @@ def probe(path: str | Path) -> VideoInfo:
         base = float(stream.time_base or 0)
         frames, start, latest, end = 0, 0.0, 0.0, 0.0
         for packet in container.demux(stream):
+            alive()
             # An edit list discards the frames before the cut of a clip that was trimmed without encoding it again.
             if packet.pts is None or packet.is_discard:
                 continue
@@ -106,11 +104,18 @@ def grid_times(start: float, end: float, fps: float) -> NDArray[np.float64]:
     return np.arange(np.ceil(start * fps - eps), np.ceil(end * fps - eps)) / fps + 0.0
 
 
-def frames_at(path: str | Path, times: NDArray[np.float64]) -> Iterator[NDArray[np.uint8]]:
+def frames_at(
+    path: str | Path, times: NDArray[np.float64], alive: Callable[[], None] = lambda: None
+) -> Iterator[NDArray[np.uint8]]:
     """The frame on screen at each of the ascending ``times``, as RGB [H, W, 3], one at a time.
 
-    Frames between the times are decoded by the codec but never converted to pixels. A time after the last frame gets
-    the last frame.
+    Frames between the times are decoded only as far as others are built on them, and never converted to pixels. A time
+    after the last frame gets the last frame.
+
+    Args:
+        path: the video.
+        times: seconds.
+        alive: called at every packet.
 
     Raises:
         VideoError: the file cannot be opened, or decoding breaks.
@@ -122,37 +127,40 @@ def frames_at(path: str | Path, times: NDArray[np.float64]) -> Iterator[NDArray[
         raise VideoError(f"video {_name(path)} has no frame at {times[0]:.1f} s: re-encode it.")
     # Not the stream's start time: AVI knows no presentation times, and with B-frames begins a frame or two late.
     zero = opening.pts or 0
+    mirrored, turns = _orientation(opening)
     tick = float(opening.time_base or 0)
-    wanted = iter(times)
-    time = next(wanted)
+    # In ticks, with half a tick of slack, so that a frame that is due exactly at the grid time counts as shown.
+    ticks = zero + times / tick + 0.5
+    done = 0
     shown = None
-    for frame in _decoded_from(path, zero, zero + int(time / tick), tick):
-        now = ((frame.pts if frame.pts is not None else zero) - zero) * tick
-        # Half a tick of slack, so that a frame that is due exactly at the grid time counts as shown.
-        while shown is not None and now > time + tick / 2:
-            yield _pixels(shown)
-            following = next(wanted, None)
-            if following is None:
+    for frame in _decoded_from(path, zero, ticks, tick, alive):
+        now = frame.pts if frame.pts is not None else zero
+        while shown is not None and now > ticks[done]:
+            yield _pixels(shown, mirrored, turns)
+            done += 1
+            if done == len(ticks):
                 return
-            time = following
         shown = frame
     if shown is None:
-        raise VideoError(f"video {_name(path)} has no frame at {time:.1f} s: re-encode it.")
-    last = _pixels(shown)
+        raise VideoError(f"video {_name(path)} has no frame at {times[done]:.1f} s: re-encode it.")
+    last = _pixels(shown, mirrored, turns)
     yield last
-    for _ in wanted:
+    for _ in ticks[done + 1 :]:
         yield last
 
 
-def _decoded_from(path: str | Path, zero: int, begin: int, tick: float) -> Iterator[av.VideoFrame]:
-    """Decoded frames from one at or before ``begin`` on, of a video whose first is at ``zero`` (both in ticks)."""
+def _decoded_from(
+    path: str | Path, zero: int, ticks: NDArray[np.float64], tick: float, alive: Callable[[], None]
+) -> Iterator[av.VideoFrame]:
+    """Decoded frames from one at or before the first of ``ticks`` on, of a video whose first is at ``zero``."""
+    begin = int(ticks[0])
     # MPEG-TS and MPEG-PS have no index: a seek may land after the last keyframe before the time, and what is decoded
     # then begins too late.
     for back in _SEEK_BACK_S:
         aim = None if back is None else begin - int(back / tick)
         if aim is not None and aim <= zero:
             aim = None
-        frames = _decoded(path, aim)
+        frames = _decoded(path, aim, ticks, alive)
         first = next(frames, None)
         if aim is None or (first is not None and first.pts is not None and first.pts <= begin):
             break
@@ -161,24 +169,66 @@ def _decoded_from(path: str | Path, zero: int, begin: int, tick: float) -> Itera
         yield from frames
 
 
-def _decoded(path: str | Path, aim: int | None = None) -> Iterator[av.VideoFrame]:
-    """The frames of a video as they are decoded, from the beginning or from where a seek to ``aim`` (ticks) lands."""
-    with _opened(path) as (container, stream):
+def _decoded(
+    path: str | Path,
+    aim: int | None = None,
+    ticks: NDArray[np.float64] | None = None,
+    alive: Callable[[], None] = lambda: None,
+) -> Iterator[av.VideoFrame]:
+    """The frames of a video as they are decoded, from the beginning or from where a seek to ``aim`` lands.
+
+    Of those that are not on screen at any of ``ticks``, the codec skips the ones that no other frame is built on.
+    """
+    with opened(path) as (container, stream):
         if aim is not None:
             container.seek(aim, stream=stream, backward=True)
-        yield from container.decode(stream)
+        for packet, following in _with_following(container.demux(stream)):
+            alive()
+            needed = True
+            if ticks is not None and packet.pts is not None and following is not None:
+                first = np.searchsorted(ticks, packet.pts)
+                needed = bool(first < len(ticks) and ticks[first] < following)
+            stream.codec_context.skip_frame = "DEFAULT" if needed else "NONREF"
+            yield from packet.decode()
 
 
-def _pixels(frame: av.VideoFrame) -> NDArray[np.uint8]:
-    rgb = frame.to_ndarray(format="rgb24").astype(np.uint8, copy=False)
-    # Phones store the sensor's picture and a rotation for the player to apply, anticlockwise in degrees.
+def _with_following(packets: Iterator[Packet]) -> Iterator[tuple[Packet, int | None]]:
+    """Packets in decoding order, each with the time of the frame that is shown after it (None if not known)."""
+    ahead: deque[Packet] = deque()
+    for packet in packets:
+        ahead.append(packet)
+        if len(ahead) > _LOOK_AHEAD:
+            yield _first_with_following(ahead)
+    while ahead:
+        yield _first_with_following(ahead)
+
+
+def _first_with_following(ahead: deque[Packet]) -> tuple[Packet, int | None]:
+    first = ahead.popleft()
+    if first.pts is None:
+        return first, None
+    return first, min((p.pts for p in ahead if p.pts is not None and p.pts > first.pts), default=None)
+
+
+def _orientation(frame: av.VideoFrame) -> tuple[bool, int]:
+    """Whether a player mirrors the video, and the quarter turns it then gives it, anticlockwise.
+
+    Phones store the sensor's picture and this beside it. To be asked of one frame a video: a frame that was asked for
+    its metadata is part of a reference cycle, and keeps its pixels until the garbage collector comes by.
+    """
     turns = round(frame.rotation / 90) % 4
     matrix = frame.side_data.get("DISPLAYMATRIX")
     if isinstance(matrix, SideData):
         a, b, _, c, d = np.frombuffer(bytes(matrix), np.int32)[:5].astype(np.float64)
-        if a * d < b * c:  # a mirror too, left to right before the rotation; the angle then counts it as half a turn
-            rgb, turns = np.ascontiguousarray(rgb[:, ::-1]), (turns + 2) % 4
-    return np.ascontiguousarray(np.rot90(rgb, turns)) if turns else rgb
+        if a * d < b * c:  # left to right before the rotation; the angle then counts it as half a turn
+            return True, (turns + 2) % 4
+    return False, turns
+
+
+def _pixels(frame: av.VideoFrame, mirrored: bool, turns: int) -> NDArray[np.uint8]:
+    rgb = frame.to_ndarray(format="rgb24").astype(np.uint8, copy=False)
+    rgb = rgb[:, ::-1] if mirrored else rgb
+    return np.ascontiguousarray(np.rot90(rgb, turns))
 
 
 def join_videos(paths: Sequence[str | Path], out: str | Path) -> list[float]:
@@ -194,7 +244,7 @@ def join_videos(paths: Sequence[str | Path], out: str | Path) -> list[float]:
         joined: VideoStream | None = None
         offset, starts = Fraction(0), []
         for path, info in zip(paths, infos, strict=True):
-            with _opened(path) as (container, stream):
+            with opened(path) as (container, stream):
                 if joined is None:
                     joined = target.add_stream_from_template(stream)
                 base = Fraction(stream.time_base or 1)
@@ -210,40 +260,5 @@ def join_videos(paths: Sequence[str | Path], out: str | Path) -> list[float]:
     return starts
 
 
-@contextlib.contextmanager
-def _opened(path: str | Path) -> Iterator[tuple[InputContainer, VideoStream]]:
-    """The container and its first video stream; every FFmpeg error becomes a `VideoError` of one sentence."""
-    name = _name(path)
-    opened = False
-    try:
-        if Path(path).stat().st_size == 0:
-            raise VideoError(f"video {name} is empty (0 bytes): copy or upload it again.")
-        # "file:" because FFmpeg takes what is before a colon in a name for a protocol.
-        options = {"format_whitelist": _FORMATS, "protocol_whitelist": "file"}
-        with av.open(f"file:{path}", metadata_errors="replace", options=options) as container:
-            opened = True
-            if not container.streams.video:
-                raise VideoError(f"video {name} has no picture stream: it is audio, or not a video.")
-            stream = container.streams.video[0]
-            # Parallelism comes from many workers with a span each; threads of one decoder would fight over the cores.
-            stream.thread_type = "NONE"
-            stream.codec_context.thread_count = 1
-            yield container, stream
-    except FileNotFoundError as error:
-        raise VideoError(f"video {name} does not exist: check the path.") from error
-    except IsADirectoryError as error:
-        raise VideoError(f"video {name} is a folder: name a file.") from error
-    except (OSError, av.FFmpegError) as error:
-        # FFmpeg also says "not permitted" of files that it will not seek in.
-        if isinstance(error, PermissionError) and not os.access(path, os.R_OK):
-            raise VideoError(f"video {name} may not be read: check its permissions.") from error
-        if isinstance(error, av.ArgumentError) and not opened:
-            raise VideoError(
-                f"video {name} is no video file (it may be a playlist, an image or a text): re-encode it as mp4."
-            ) from error
-        reason = (error.strerror or type(error).__name__).rstrip(".")
-        raise VideoError(f"video {name} cannot be decoded ({reason}): it is damaged or not a video.") from error
-
-
 def _name(path: str | Path) -> str:
-    return repr(Path(path).name)
+    return repr(name(path))

@@ -8,8 +8,9 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 CORE = [
-    "skeleton", "labels", "video", "catalog", "spans", "tracks", "windows", "transform", "models", "fit", "metrics",
-    "classify", "overlay", "plots", "pose.blazepose", "synth.generate",
+    "skeleton", "labels", "storage", "container", "video", "decoder", "catalog", "spans", "tracks", "store", "lock",
+    "windows", "transform", "models", "fit", "metrics",
+    "classify", "overlay", "plots", "workers", "tally", "show", "pose.blazepose", "synth.generate",
 ]  # fmt: skip
 
 

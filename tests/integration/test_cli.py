@@ -8,8 +8,8 @@ import cv2
 import pytest
 
 from gymspotter.cli import VERBS
+from gymspotter.store import read_tracks
 from gymspotter.synth.film import read_truth
-from gymspotter.tracks import read_tracks
 
 ROOT = Path(__file__).parents[2]
 

@@ -9,7 +9,7 @@ import ray
 
 from gymspotter import registry
 from gymspotter.labels import EXERCISES
-from gymspotter.tracks import read_quarantine, read_tracks
+from gymspotter.store import read_quarantine, read_tracks
 
 
 def test_the_summary_adds_up(demo_run):

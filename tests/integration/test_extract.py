@@ -8,9 +8,10 @@ import pytest
 
 from gymspotter.errors import InputError
 from gymspotter.extract import ExtractOptions, extract
+from gymspotter.lock import only_writer
 from gymspotter.skeleton import CANONICAL
+from gymspotter.store import read_quarantine, read_tracks, write_tracks
 from gymspotter.synth.film import read_truth
-from gymspotter.tracks import only_writer, read_quarantine, read_tracks, write_tracks
 from tests.conftest import write_clip
 
 

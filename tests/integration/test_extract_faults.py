@@ -11,11 +11,11 @@ import pytest
 
 from gymspotter.extract import ExtractOptions, extract
 from gymspotter.labels import EXERCISES
+from gymspotter.store import read_quarantine, read_tracks
 from gymspotter.synth.generate import Item, SynthOptions, make_video
-from gymspotter.tracks import read_quarantine, read_tracks
 
 pytestmark = pytest.mark.slow
-VIDEOS = 24
+VIDEOS = 36
 
 
 @pytest.fixture(scope="module")
@@ -26,10 +26,17 @@ def corpus(tmp_path_factory):
     return options.out
 
 
-def start(corpus, out):
-    """`gymspotter extract` with one actor, in a session of its own; about twenty seconds of work."""
-    command = [str(Path(sys.executable).parent / "gymspotter"), "extract", corpus, "--out", out, "--actors", "1"]
-    return subprocess.Popen(command, start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+def start(corpus, out, actors=1, address=None):
+    """`gymspotter extract` in a session of its own, on its own Ray or that of the address: seconds of work."""
+    program = str(Path(sys.executable).parent / "gymspotter")
+    return subprocess.Popen(
+        [program, "extract", corpus, "--out", out, "--actors", str(actors)],
+        start_new_session=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | ({"RAY_ADDRESS": address} if address else {}),
+    )
 
 
 def wait_for(condition, seconds=120):
@@ -79,6 +86,33 @@ def test_a_killed_worker_costs_nothing(corpus, tmp_path):
         wait_for(lambda: files(tmp_path))
         os.kill(worker, signal.SIGKILL)
         printed, errors = process.communicate(timeout=240)
+    finally:
+        process.kill()
+    assert process.returncode == 0, errors
+    assert f"{VIDEOS} videos: {VIDEOS} spans" in printed
+    assert_complete(tmp_path)
+
+
+@pytest.fixture
+def cluster():
+    """A head and two more nodes, a CPU each."""
+    from ray.cluster_utils import Cluster
+
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "object_store_memory": 200 * 2**20})
+    for _ in range(2):
+        cluster.add_node(num_cpus=1, object_store_memory=100 * 2**20)
+    yield cluster
+    cluster.shutdown()
+
+
+def test_a_killed_node_costs_nothing(corpus, tmp_path, cluster):
+    process = start(corpus, tmp_path, actors=3, address=cluster.address)
+    try:
+        wait_for(lambda: files(tmp_path))
+        (raylet,) = cluster.list_all_nodes()[-1].all_processes["raylet"]
+        raylet.process.kill()
+        assert len(read_tracks(tmp_path)) < VIDEOS
+        printed, errors = process.communicate(timeout=300)
     finally:
         process.kill()
     assert process.returncode == 0, errors

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from gymspotter.extract import ExtractOptions, extract
-from gymspotter.tracks import read_tracks
+from gymspotter.store import read_tracks
 
 CLIPS = Path(__file__).parents[2].parent / "shared" / "data" / "gym-clips"
 

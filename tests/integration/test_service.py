@@ -15,7 +15,7 @@ import pytest
 
 from gymspotter import registry
 from gymspotter.fit import predict
-from gymspotter.tracks import read_tracks
+from gymspotter.store import read_tracks
 from gymspotter.windows import cut_segments
 from serve.run import ServeOptions, start, stop
 

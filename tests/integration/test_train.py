@@ -7,8 +7,8 @@ import pytest
 from gymspotter import registry
 from gymspotter.errors import InputError
 from gymspotter.fit import FitConfig
+from gymspotter.store import write_tracks
 from gymspotter.synth.generate import SynthOptions, make_track, plan
-from gymspotter.tracks import write_tracks
 from gymspotter.train import TrainOptions, fingerprint, train
 
 

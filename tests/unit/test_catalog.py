@@ -105,3 +105,17 @@ def test_hidden_folders_are_skipped_and_cameras_formats_are_not(tmp_path):
     touch(tmp_path / "squat" / ".cache" / "x.mp4")
     names = [touch(tmp_path / "squat" / f"a.{suffix}") for suffix in ("3gp", "flv", "m2ts", "mts", "ogv", "webp")]
     assert [entry.uri for entry in read_catalog(tmp_path)] == names
+
+
+def test_the_videos_of_a_manifest_may_lie_elsewhere(tmp_path):
+    (tmp_path / "m.csv").write_text("uri\ns3://gym/a b/c?.mp4\nfile:///data/a%20b.mp4\n../d.mp4\n")
+    uris = [str(tmp_path / "../d.mp4"), "/data/a b.mp4", "s3://gym/a b/c?.mp4"]
+    assert [entry.uri for entry in read_catalog(f"file://{tmp_path}/m.csv")] == sorted(uris)
+
+
+def test_a_folder_per_exercise_may_be_a_link(tmp_path):
+    touch(tmp_path / "elsewhere" / "sub" / "a.mp4")
+    (tmp_path / "videos").mkdir()
+    (tmp_path / "videos" / "squat").symlink_to(tmp_path / "elsewhere")
+    (entry,) = read_catalog(tmp_path / "videos")
+    assert entry == Entry(uri=str(tmp_path / "videos" / "squat" / "sub" / "a.mp4"), label="squat")

@@ -5,7 +5,7 @@ import av
 import numpy as np
 import pytest
 
-from gymspotter.errors import VideoError
+from gymspotter.errors import InputError, VideoError
 from gymspotter.video import frames_at, grid_times, join_videos, probe
 from tests.conftest import write_clip
 
@@ -222,13 +222,21 @@ def test_playlists_patterns_and_texts_are_no_videos(tmp_path, clip, name, conten
         probe(tmp_path / name)
 
 
-def test_only_a_lack_of_permission_is_called_one(tmp_path, monkeypatch):
-    path = write_stream(tmp_path / "raw.h264")
-    with pytest.raises(VideoError, match="cannot be decoded"):
-        probe(path)
-    monkeypatch.setattr(os, "access", lambda *_: False)
-    with pytest.raises(VideoError, match="check its permissions"):
-        probe(path)
+def test_a_stream_without_a_container_is_called_one(tmp_path):
+    with pytest.raises(VideoError, match="is a bare stream without times"):
+        probe(write_stream(tmp_path / "raw.h264"))
+
+
+def test_a_lack_of_permission_is_called_one(clip):
+    clip.chmod(0)
+    us = os.geteuid()
+    if us == 0:  # who may read everything
+        os.seteuid(65_534)
+    try:
+        with pytest.raises(InputError, match="check its permissions"):
+            probe(clip)
+    finally:
+        os.seteuid(us)
 
 
 @pytest.mark.parametrize(("a", "d", "x", "y"), [(-1, 1, 64, 0), (1, -1, 0, 48)])
@@ -247,3 +255,12 @@ def test_a_mirror_by_metadata_is_applied(tmp_path, a, d, x, y):
     (frame,) = frames_at(tmp_path / "mirror.mp4", np.array([0.0]))
     mirrored = picture[:, ::-1] if a < 0 else picture[::-1]
     assert np.abs(frame.astype(int) - mirrored).mean() < 10
+
+
+def test_a_bomb_is_refused(tmp_path):
+    # A GIF of 16,000 x 16,000 pixels, in 40 bytes.
+    size = (16_000).to_bytes(2, "little") * 2
+    image = b"\x2c\x00\x00\x00\x00" + size + b"\x00\x02\x02\x4c\x01\x00\x3b"
+    (tmp_path / "bomb.gif").write_bytes(b"GIF89a" + size + b"\x80\x00\x00" + bytes(6) + image)
+    with pytest.raises(VideoError, match="16000 x 16000 pixels, more than 64 million"):
+        probe(tmp_path / "bomb.gif")

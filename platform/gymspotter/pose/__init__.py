@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,14 +60,49 @@ def estimate(estimator: Estimator, frames: Iterable[Frame]) -> Poses:
     return estimator.poses([estimator.watch(frames)])[0]
 
 
-def load_estimator(name: str) -> Estimator:
-    """The estimator of that name, its weights loaded.
+@dataclass(frozen=True, kw_only=True)
+class MMPoseOptions:
+    """Settings of the estimator mmpose: a net that finds joints in pictures, then one that lifts them to 3D over time.
+
+    A config is one that MMPose ships, by its name, or a path to one (which is Python, and is run).
+    """
+
+    pose2d: str = "rtmpose-m_8xb256-420e_body8-256x192"
+    """Config of the 2D net: RTMPose with COCO's joints."""
+    pose2d_weights: str | None = None
+    """Its weights: a path, or a file://, https://, s3:// or gs:// URI; the published ones if left out."""
+    pose2d_sha256: str | None = None
+    """SHA-256 of the 2D net's weights; a published file's name holds its first 8 digits."""
+    lifter: str = "motionbert_dstformer-ft-243frm_8xb32-120e_h36m"
+    """Config of the lifter: MotionBERT or VideoPose3D on Human3.6M."""
+    lifter_weights: str | None = None
+    """Its weights, as of the 2D net."""
+    lifter_sha256: str | None = None
+    """SHA-256 of the lifter's weights."""
+    detect_every: int = 3
+    """People are looked for in every so manieth frame; the athlete's box is interpolated between."""
+    batch: int | None = None
+    """Pictures in one forward pass; 64 on a GPU and 8, which fit its cache, on a CPU if left out."""
+    device: str = "auto"
+    """cpu, cuda, cuda:1; auto is the GPU if there is one."""
+    precision: Literal["auto", "full", "half"] = "auto"
+    """Of the 2D net; auto is half on a GPU and full on a CPU. Half is bfloat16 on a CPU: faster if it has AMX."""
+
+    def __post_init__(self) -> None:
+        if self.detect_every < 1:
+            raise InputError(f"mmpose.detect-every is {self.detect_every}: give at least 1.")
+        if self.batch is not None and self.batch < 1:
+            raise InputError(f"mmpose.batch is {self.batch}: give at least 1.")
+
+
+def load_estimator(name: str, mmpose: MMPoseOptions = MMPoseOptions()) -> Estimator:  # noqa: B008 - frozen
+    """The estimator of that name, its weights loaded; ``mmpose`` is for the one of that name.
 
     Raises:
-        InputError: there is none of that name, or its weights are not to be had.
+        InputError: there is none of that name, it is not installed, or its weights are not to be had.
     """
     check_estimator(name)
-    return _LOADERS[name]()
+    return _LOADERS[name](mmpose)
 
 
 def check_estimator(name: str) -> None:
@@ -76,11 +111,17 @@ def check_estimator(name: str) -> None:
         raise InputError(f"estimator {name!r} is not known: use one of {', '.join(_LOADERS)}.")
 
 
-def _blazepose() -> Estimator:
+def _blazepose(_: MMPoseOptions) -> Estimator:
     from gymspotter.pose.blazepose import BlazePose
 
     return BlazePose.load()
 
 
+def _mmpose(options: MMPoseOptions) -> Estimator:
+    from gymspotter.pose.mmpose import MMPose
+
+    return MMPose.load(options)
+
+
 # Loading imports the estimator's own libraries, so nobody pays for one that is not used.
-_LOADERS: dict[str, Callable[[], Estimator]] = {"blazepose": _blazepose}
+_LOADERS: dict[str, Callable[[MMPoseOptions], Estimator]] = {"blazepose": _blazepose, "mmpose": _mmpose}

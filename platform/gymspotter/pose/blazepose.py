@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from gymspotter.errors import InputError
 from gymspotter.pose import Frame, Poses
+from gymspotter.pose.athlete import Box, Candidate, Follower, overlap
 from gymspotter.pose.weights import blazepose_files
 from gymspotter.skeleton import BLAZEPOSE33, Floats
 
@@ -31,11 +32,19 @@ _DETECTOR_PX, _LANDMARK_PX, _HEATMAP_PX = 224, 256, 64
 _GRIDS = ((28, 2), (14, 2), (7, 6))
 _DETECTED, _PRESENT, _CLEAR = 0.5, 0.5, 0.7
 _SAME_PERSON_IOU = 0.3
+_SAME_BODY = 0.5
 _HEATMAP_REACH, _HEATMAP_SURE = 4, 0.5
 _REGION_SCALE = 1.25
+# A body's half width as a share of the circle's radius.
+_BODY_WIDTH = 0.45
+# Where clothes are looked at: from shoulder to shoulder, from hip to hip, and from there downwards.
+_ACROSS, _ALONG = np.linspace(0.2, 0.8, 8), np.linspace(0.15, 0.85, 12)
+# How often everybody is looked for while the athlete is followed: the detector costs half of what the landmarks do.
+_LOOK_AROUND = 10
 _MID_HIP, _CIRCLE = 33, 34  # auxiliary points: the middle of the hips, and a point of the circle around the whole body
 _SHOULDERS = [BLAZEPOSE33.index("l_shoulder"), BLAZEPOSE33.index("r_shoulder")]
 _HIPS = [BLAZEPOSE33.index("l_hip"), BLAZEPOSE33.index("r_hip")]
+_KNEES = [BLAZEPOSE33.index("l_knee"), BLAZEPOSE33.index("r_knee")]
 _J = len(BLAZEPOSE33.joints)
 # OpenCV addresses source pixels with 16 bits.
 _MAX_SIDE = 32_766
@@ -70,6 +79,14 @@ class Region:
         """Points [N, 2] given as a share of the square, in pixels of the picture."""
         return ((points - 0.5) * self.side @ self.turn.T + (self.x, self.y)).astype(np.float32)
 
+    @property
+    def body(self) -> Box:
+        """The upright box around a body that fills the circle along its axis and is as wide as one that stands."""
+        corners = np.array([(x, y) for x in (-_BODY_WIDTH, _BODY_WIDTH) for y in (-1, 1)], np.float32)
+        inside = self.to_picture(corners / (2 * _REGION_SCALE) + 0.5)
+        (left, top), (right, bottom) = inside.min(axis=0).tolist(), inside.max(axis=0).tolist()
+        return left, top, right, bottom
+
     def crop(self, frame: NDArray[np.uint8], size: int, border: int) -> NDArray[np.uint8]:
         """The square as an upright picture [size, size, 3]; ``border`` is OpenCV's rule for what lies outside."""
         linear = self.turn * (self.side / size)
@@ -88,6 +105,34 @@ class Person:
     image: Floats
     world: Floats
     scores: Floats
+
+
+@dataclass(frozen=True, kw_only=True)
+class Somebody(Candidate):
+    """A candidate of BlazePose: its square, and what the landmark model sees in it once it has looked."""
+
+    region: Region
+    person: Person | None = None
+
+    @classmethod
+    def detected(cls, region: Region, score: float) -> Self:
+        """Whom the detector found, before the landmark model looks."""
+        return cls(box=region.body, score=score, region=region)
+
+    @classmethod
+    def seen(cls, person: Person, score: float) -> Self:
+        """Whom the landmark model saw, with what is worn where the landmarks are."""
+        region = Region.of_person(person.image[_MID_HIP], person.image[_CIRCLE])
+        shoulders, hips, knees = (person.image[pair] for pair in (_SHOULDERS, _HIPS, _KNEES))
+        across_shoulders, across_hips = (_between(pair[0], pair[1], _ACROSS) for pair in (shoulders, hips))
+        return cls(
+            box=region.body,
+            score=score,
+            shirt=_between(across_shoulders, across_hips, _ALONG).reshape(-1, 2),
+            trousers=_between(hips, knees, _ALONG).reshape(-1, 2),
+            region=region,
+            person=person,
+        )
 
 
 class _Model:
@@ -109,7 +154,7 @@ class BlazePose:
     """The embedded default estimator. Holds native interpreters: make one in every process, do not pickle it."""
 
     name = "blazepose"
-    version = "full-0.10.21"
+    version = "full-0.10.21-2"  # of the models, and of how the athlete is followed
     layout = BLAZEPOSE33.name
 
     def __init__(self, detector: _Model, landmarker: _Model) -> None:
@@ -140,7 +185,8 @@ class BlazePose:
     def watch(self, frames: Iterable[Frame]) -> Poses:
         """See `gymspotter.pose.Estimator`.
 
-        The athlete is the person detected with the highest score, and followed from there. A joint's score is its
+        Who the athlete is, is said in `gymspotter.pose.athlete`. While one is followed, everybody is looked for only
+        now and then, and whenever the person followed may have become somebody else. A joint's score is its
         visibility times its presence: low both where it is hidden and where it lies outside the picture.
 
         Raises:
@@ -149,13 +195,15 @@ class BlazePose:
         joints: list[NDArray[Any]] = []
         scores: list[NDArray[Any]] = []
         image_xy: list[NDArray[Any]] = []
-        region: Region | None = None
-        for frame in frames:
+        follower = Follower()
+        last: Region | None = None  # the athlete's square in the frame before,
+        home: Region | None = None  # and when the athlete was last seen beyond doubt
+        for number, frame in enumerate(frames):
             picture = _checked(frame)
-            person = self.look(picture, region) if region else None
-            if person is None:  # in the same frame, so that a lost track does not cost one
-                person = self.find(picture)
-            region = Region.of_person(person.image[_MID_HIP], person.image[_CIRCLE]) if person else None
+            athlete = self._athlete(picture, follower, last, home, look_around=number % _LOOK_AROUND == 0)
+            last = athlete.region if athlete else None
+            home = last if follower.sure else home
+            person = athlete.person if athlete else None
             if person is None:
                 joints.append(np.full((_J, 3), np.nan, np.float32))
                 scores.append(np.zeros(_J, np.float32))
@@ -171,34 +219,55 @@ class BlazePose:
             layout=self.layout,
         )
 
-    def find(self, frame: NDArray[np.uint8]) -> Person | None:
-        """The likeliest person in ``frame``, looked for in the whole of it.
+    def _athlete(
+        self, frame: NDArray[np.uint8], follower: Follower, last: Region | None, home: Region | None, look_around: bool
+    ) -> Somebody | None:
+        """The athlete in the next frame, looked for in one square after the other."""
+        followed = self._seen(frame, last, 1.0) if last else None
+        candidates = [followed] if followed else []
+        doubt = followed is None or follower.doubts(followed, frame)
+        # In the same frame, so that a lost track does not cost one.
+        if doubt or look_around:
+            places = [(somebody.region, somebody.score) for somebody in self.people(frame)]
+            if doubt and home and home is not last:
+                places.append((home, 1.0))
+            for region, score in places:
+                if all(overlap(region.body, known.box) < _SAME_BODY for known in candidates):
+                    somebody = self._seen(frame, region, score)
+                    candidates += [somebody] if somebody else []
+        return follower.pick(candidates, frame)
 
-        Turning the picture by a quarter, a lower threshold and further candidates each "find" more people in real
-        clips, but with skeletons beside the body, and in pictures of nobody; so there is one try, as in MediaPipe.
+    def _seen(self, frame: NDArray[np.uint8], region: Region, score: float) -> Somebody | None:
+        person = self.look(frame, region)
+        return Somebody.seen(person, score) if person else None
+
+    def people(self, frame: NDArray[np.uint8]) -> list[Somebody]:
+        """Everybody the detector sees in ``frame``, the likeliest first.
+
+        Turning the picture by a quarter and a lower threshold each "find" more people in real clips, but with
+        skeletons beside the body, and in pictures of nobody; so there is one try, as in MediaPipe.
         """
-        region = self.detect(frame)
-        return self.look(frame, region) if region else None
-
-    def detect(self, frame: NDArray[np.uint8]) -> Region | None:
-        """The square around the likeliest person in ``frame``."""
         height, width = frame.shape[:2]
         whole = Region(width / 2, height / 2, max(width, height))
         crop = whole.crop(frame, _DETECTOR_PX, cv2.BORDER_CONSTANT)
         boxes_AC, logits_A = (out[0] for out in self._detector((crop / np.float32(127.5) - 1)[None]))
         scores_A = _sigmoid(logits_A[:, 0])
         kept = np.flatnonzero(scores_A >= _DETECTED)
-        if not len(kept):
-            return None
         kept = kept[np.argsort(-scores_A[kept], kind="stable")]
         # A row holds the box's middle, its width and height, and four points (x, y), relative to the anchor.
         points = (boxes_AC[kept] / _DETECTOR_PX).reshape(-1, 6, 2)
         points[:, [0, 2, 3, 4, 5]] += self._anchors[kept, None]
-        # Weighted suppression (Bazarevsky et al. 2019, BlazeFace): boxes of one person are averaged, not dropped.
-        same = _iou_with_first(points[:, 0], points[:, 1]) > _SAME_PERSON_IOU
-        same[0] = True  # a box of no size overlaps nothing, not even itself
-        hip, circle = np.average(points[same, 2:4], axis=0, weights=scores_A[kept][same])
-        return Region.of_person(*whole.to_picture(np.array([hip, circle], np.float32)))
+        scores = scores_A[kept]
+        found = []
+        while len(points):
+            # Weighted suppression (Bazarevsky et al. 2019, BlazeFace): boxes of one person are averaged, not dropped.
+            same = _iou_with_first(points[:, 0], points[:, 1]) > _SAME_PERSON_IOU
+            same[0] = True  # a box of no size overlaps nothing, not even itself
+            hip, circle = np.average(points[same, 2:4], axis=0, weights=scores[same])
+            region = Region.of_person(*whole.to_picture(np.array([hip, circle], np.float32)))
+            found.append(Somebody.detected(region, float(scores[0])))
+            points, scores = points[~same], scores[~same]
+        return found
 
     def look(self, frame: NDArray[np.uint8], region: Region) -> Person | None:
         """The person in a square of ``frame``; None where the model sees none.
@@ -230,6 +299,11 @@ def _checked(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
         step = -(-max(frame.shape) // _MAX_SIDE)
         frame = frame[::step, ::step]
     return np.ascontiguousarray(frame)
+
+
+def _between(start: Floats, end: Floats, shares: NDArray[np.float64]) -> Floats:
+    """[S, ...] points at ``shares`` of the way from ``start`` to ``end``."""
+    return start + (end - start) * shares.reshape(-1, *(1 for _ in start.shape)).astype(np.float32)
 
 
 def _anchors() -> Floats:

@@ -15,18 +15,19 @@ from typing import Literal
 import numpy as np
 from tqdm import tqdm
 
-from gymspotter import __version__
+from gymspotter import __version__, storage
 from gymspotter.catalog import MANIFEST
 from gymspotter.errors import InputError
 from gymspotter.labels import EXERCISES, PAPER_CLASS_SIZES
 from gymspotter.skeleton import CANONICAL
 from gymspotter.spans import GRID_FPS
+from gymspotter.store import write_tracks
 from gymspotter.synth.camera import Camera, sample_camera
 from gymspotter.synth.film import film, truth, write_truth
 from gymspotter.synth.look import sample_look
 from gymspotter.synth.perform import perform, sensor_noise
 from gymspotter.synth.scene import Performance
-from gymspotter.tracks import Track, write_tracks
+from gymspotter.tracks import Track
 from gymspotter.video import grid_times
 
 _TRACKS_PER_FILE = 2048
@@ -36,8 +37,8 @@ _TRACKS_PER_FILE = 2048
 class SynthOptions:
     """Make labelled synthetic data: all 22 exercises, one athlete and camera a performance."""
 
-    out: Path = Path("runs/synth")
-    """Folder to write: a folder per exercise with videos, or a store of tracks."""
+    out: str = "runs/synth"
+    """Folder to write: a folder per exercise with videos, or a store of tracks (also s3://, gs://)."""
     kind: Literal["videos", "skeletons"] = "videos"
     """Rendered H.264 videos with ground truth beside them, or exact skeleton tracks (thousands a minute)."""
     per_exercise: int = 5
@@ -65,6 +66,8 @@ class SynthOptions:
             raise InputError(f"width x height is {self.width} x {self.height}: H.264 needs even numbers.")
         if self.fps % GRID_FPS:
             raise InputError(f"fps is {self.fps:g}: use a multiple of {GRID_FPS:g}, the sampling grid.")
+        if self.kind == "videos" and not storage.is_local(self.out):
+            raise InputError(f"out is {self.out!r}: videos are rendered to local disk, name a folder there.")
         if self.noise < 0:
             raise InputError(f"noise is {self.noise:g}: use 0 or more.")
 
@@ -93,7 +96,7 @@ def synthesise(options: SynthOptions) -> int:
     Raises:
         InputError: the folder has something in it already.
     """
-    if options.out.exists() and any(options.out.iterdir()):
+    if storage.files(options.out, below=True):
         raise InputError(f"out {str(options.out)!r} is not empty: remove it or name a new folder.")
     items = list(plan(options))
     make = _videos if options.kind == "videos" else _skeletons
@@ -121,7 +124,7 @@ def stage(item: Item, options: SynthOptions) -> tuple[Performance, Camera]:
 def make_video(item: Item, options: SynthOptions) -> Path:
     """Render one item to ``out/<exercise>/<name>.mp4``, with its truth beside it."""
     performance, camera = stage(item, options)
-    path = options.out / item.exercise / f"{item.name}.mp4"
+    path = storage.local(options.out) / item.exercise / f"{item.name}.mp4"
     film(performance, camera, sample_look(item.rng(2)), path, width=options.width, height=options.height)
     write_truth(path, truth(performance, camera, options.width, options.height), seed=item.seed)
     return path
@@ -181,8 +184,8 @@ def _videos(items: list[Item], options: SynthOptions) -> Iterator[None]:
         return str(make_video(item, options))
 
     rows = [f"{item.exercise}/{item.name}.mp4,{item.exercise},{item.name}" for item in items]
-    options.out.mkdir(parents=True, exist_ok=True)
-    (options.out / MANIFEST).write_text("\n".join(["uri,label,group", *rows]) + "\n")
+    manifest = "\n".join(["uri,label,group", *rows]) + "\n"
+    storage.write_whole(storage.join(options.out, MANIFEST), manifest.encode())
     pending = [render_one.remote(item) for item in items]
     while pending:
         done, pending = ray.wait(pending)

@@ -8,7 +8,7 @@ Shapes: T frames, V vertices, F faces, H x W pixels.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import cv2
@@ -34,20 +34,32 @@ _TO_RASTERISER = np.array((1, -1, -1), np.float32)
 _AS_IT_IS = np.eye(4, dtype=np.float32)
 
 
-def render(performance: Performance, camera: Camera, look: Look, width: int, height: int) -> Iterator[Picture]:
-    """RGB frames [H, W, 3] one after the other; the same arguments give the same pixels."""
+def render(
+    performance: Performance,
+    camera: Camera,
+    look: Look,
+    width: int,
+    height: int,
+    others: Sequence[tuple[Performance, Look]] = (),
+) -> Iterator[Picture]:
+    """RGB frames [H, W, 3] one after the other; the same arguments give the same pixels.
+
+    ``others`` are further people with clothes of their own, in the athlete's gym and for as many frames; no equipment
+    of theirs is drawn.
+    """
     stage = _Stage(camera=camera, look=look, width=width, height=height)
-    athlete = Athlete(performance, look)
+    people = [(Athlete(p, worn), p.joints) for p, worn in ((performance, look), *others)]
     props = [equipment(p, look) for p in performance.props]
     still, moving = [p for p in props if not p.moves], [p for p in props if p.moves]
     middle = performance.joints[:, 0].mean(axis=0)
     stage.build([room(look, (middle[0], 0, middle[2]), camera.position)], [prop.standing() for prop in still])
 
-    actors = merge([athlete.mesh, *(prop.mesh for prop in moving)])
+    actors = merge([*(body.mesh for body, _ in people), *(prop.mesh for prop in moving)])
     total = len(performance.joints)
     for start in range(0, total, _CHUNK):
         stop = min(start + _CHUNK, total)
-        groups = [athlete.surface(performance.joints[start:stop]), *(prop.points_at(start, stop) for prop in moving)]
+        groups = [body.surface(joints[start:stop]) for body, joints in people]
+        groups += [prop.points_at(start, stop) for prop in moving]
         points = np.concatenate([g[0] for g in groups], axis=1)
         normals = np.concatenate([g[1] for g in groups], axis=1)
         colours = stage.light(points, normals, actors.colours, actors.gloss)

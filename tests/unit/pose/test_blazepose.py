@@ -79,7 +79,7 @@ def test_nobody_is_seen_in_empty_pictures(estimator: BlazePose, seed: int) -> No
     assert not estimate(estimator, [plain, noise, clouds, ramp]).seen.any()
 
 
-def test_a_person_who_moves_is_followed_and_lost_ones_are_found_in_the_same_frame(estimator: BlazePose) -> None:
+def test_a_person_who_moves_is_followed_and_found_elsewhere_after_a_moment(estimator: BlazePose) -> None:
     squat = figure("figure_squat")
     walk = [np.roll(squat, 12 * k, axis=1) for k in range(4)]
     # A jump across the picture leaves the square of the frame before empty.
@@ -90,9 +90,26 @@ def test_a_person_who_moves_is_followed_and_lost_ones_are_found_in_the_same_fram
     steps = np.diff(np.median(poses.image_xy[:, :, 0], axis=1)) * squat.shape[1]
     np.testing.assert_allclose(steps, 12, atol=4)
     assert millimetres(poses.joints[1:], poses.joints[:-1]).mean() < 60
-    jump = estimate(estimator, [near, far])
-    assert jump.seen.all()
-    assert np.median(jump.image_xy[1, :, 0]) - np.median(jump.image_xy[0, :, 0]) > 0.3
+    jump = estimate(estimator, [near, far, far, far, far])
+    assert jump.seen.tolist() == [True, False, False, False, True]
+    assert np.median(jump.image_xy[-1, :, 0]) - np.median(jump.image_xy[0, :, 0]) > 0.3
+
+
+def test_people_are_all_who_are_in_the_picture(estimator: BlazePose) -> None:
+    half = figure("figure_squat")[:, 160:480]
+    height, width = half.shape[:2]
+    two = np.concatenate([half, half[:, ::-1]], axis=1)
+    people = sorted(estimator.people(two), key=lambda somebody: somebody.box)
+    assert len(people) == 2
+    for k, somebody in enumerate(people):
+        left, top, right, bottom = somebody.box
+        assert k * width < left < right < (k + 1) * width
+        assert 0 < top < bottom < height
+        assert 0.5 <= somebody.score <= 1
+        seen = estimator.look(two, somebody.region)
+        assert seen is not None
+        assert ((seen.image[:33, 0] > k * width) & (seen.image[:33, 0] < (k + 1) * width)).all()
+    assert estimator.people(np.zeros_like(two)) == []
 
 
 def test_calls_do_not_know_of_each_other(estimator: BlazePose) -> None:
