@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -132,3 +134,22 @@ def test_a_second_run_at_the_same_time_is_told_so(corpus, tmp_path):
 def test_a_bad_option_names_its_field(field, value):
     with pytest.raises(InputError, match=field.replace("_", "-")):
         ExtractOptions(videos="x", **{field: value})
+
+
+def test_workers_may_share_a_gpu(squat_video, tmp_path):
+    """Ray's book-keeping of GPUs, which needs none: two workers with half of one each, and a third that waits."""
+    code = (
+        "import ray, sys; ray.init(num_cpus=4, num_gpus=1, include_dashboard=False, object_store_memory=200 * 2**20);"
+        "from gymspotter.extract import *; options = dict(videos=sys.argv[1], out=sys.argv[2], span_seconds=1);"
+        "extract(ExtractOptions(**options, actors=3, gpus_per_actor=0.5))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, squat_video, tmp_path], capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    assert len(read_tracks(tmp_path)) == 5  # the last second belongs to the span before it
+
+
+def test_a_share_of_a_gpu_that_is_not_there_is_refused(squat_video, tmp_path):
+    with pytest.raises(InputError, match=r"gpus-per-actor is 0\.5, but Ray sees no GPU"):
+        extract(ExtractOptions(videos=str(squat_video), out=str(tmp_path), gpus_per_actor=0.5))

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from contextlib import ExitStack
+from pathlib import Path
 
 import av
 import boto3
@@ -276,3 +277,22 @@ def test_training_reads_a_store_on_s3(s3, tmp_path):
         )
     )
     assert np.isfinite(trained.fitted.losses).all()
+
+
+def test_extraction_reads_and_writes_s3(s3, squat_video):
+    storage.write_whole(f"{s3}/videos/squat/a good one.mp4", squat_video.read_bytes())
+    storage.write_whole(f"{s3}/videos/squat/text.mp4", b"This is no video.")
+    for again in (False, True):
+        done = subprocess.run(
+            [Path(sys.executable).parent / "gymspotter", "extract", f"{s3}/videos", "--out", f"{s3}/tracks"],
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        assert done.returncode == 0, done.stderr
+        before = " (1 of them from before)" if again else ""
+        assert f"2 videos: 1 spans + 1 unusable videos = 1 tracks{before} + 1 quarantined" in done.stdout
+    (track,) = read_tracks(f"{s3}/tracks")
+    assert (track.uri, track.label, track.seen) == (f"{s3}/videos/squat/a good one.mp4", "squat", 1.0)
+    (row,) = read_quarantine(f"{s3}/tracks")
+    assert "is damaged or not a video" in row.message

@@ -80,7 +80,7 @@ class MMPoseOptions:
     lifter_sha256: str | None = None
     """SHA-256 of the lifter's weights."""
     detect_every: int = 3
-    """People are looked for in every so manieth frame; the athlete's box is interpolated between."""
+    """Of so many frames people are looked for in one; in the others the athlete's box is interpolated."""
     batch: int | None = None
     """Pictures in one forward pass; 64 on a GPU and 8, which fit its cache, on a CPU if left out."""
     device: str = "auto"

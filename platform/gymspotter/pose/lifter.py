@@ -92,7 +92,7 @@ def _motionbert(model: Any, xy_TJC: Tensor) -> Tensor:
     starts = _starts(frames, window)
     windows = torch.stack([x_TJC[start : start + window] for start in starts])
     out_WTJC = model.head(model.backbone(windows))
-    out_WTJC[:, :, 0] = 0  # relative to the hip, which the net says badly
+    out_WTJC[:, :, 0] = 0  # as its codec does: all else is relative to the hip
     # Where windows overlap, each counts the more the farther its own end is.
     size = out_WTJC.shape[1]
     weights = torch.minimum(torch.arange(1, size + 1), torch.arange(size, 0, -1)).to(out_WTJC)[:, None, None]

@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from gymspotter.errors import InputError
 from gymspotter.pose import Frame, MMPoseOptions, Poses
 from gymspotter.pose.athlete import Box, Follower
-from gymspotter.pose.blazepose import BlazePose, _checked
+from gymspotter.pose.blazepose import BlazePose
+from gymspotter.pose.blazepose_models import checked
 from gymspotter.pose.lifter import LIFTER_CHANGES, Lifter, as_trained, from_coco
 from gymspotter.pose.mmpose_models import Source, load_model
 from gymspotter.pose.rtmpose import RTMPose
@@ -37,10 +38,11 @@ _J = len(H36M17.joints)
 
 @dataclass(frozen=True, kw_only=True)
 class Watched:
-    """What is kept of a span of ``frames`` frames: of the S with somebody in view, in ascending order,
+    """What is kept of a span of ``frames`` frames, of which S have somebody in view.
 
-    ``numbers`` [S], ``crops`` [S, height, width, 3] RGB, ``boxes`` [S, 4] and ``cropped`` [S, 4] the athlete and the
-    crop as left, top, right, bottom in pixels, and ``sizes`` [S, 2] width and height of the picture.
+    ``numbers`` [S] which frames these are, ascending; ``crops`` [S, height, width, 3] their RGB pixels around the
+    athlete; ``boxes`` and ``cropped`` [S, 4] the athlete and the crop as left, top, right, bottom in pixels of the
+    picture; ``sizes`` [S, 2] the picture's width and height.
     """
 
     frames: int
@@ -145,7 +147,7 @@ class MMPose:
         follower, before = Follower(), None
         waiting: list[NDArray[np.uint8]] = []
         for number, frame in enumerate(frames):
-            waiting.append(_checked(frame))
+            waiting.append(checked(frame))
             if number % self._every == 0:
                 after = self._athlete(waiting[-1], follower)
                 yield from zip(waiting, boxes_until(len(waiting), before, after), strict=True)

@@ -67,7 +67,7 @@ def read_config(name: str, option: str) -> Any:
     from mmengine.config import Config
 
     path = Path(name).expanduser()
-    if path.suffix != ".py":
+    if path.suffix != ".py" and path.name == name:
         found = sorted(_shipped().rglob(f"{name}.py"))
         if not found:
             raise InputError(f"{option} is {name!r}, a config that MMPose does not ship: name one it does, or a path.")
@@ -75,7 +75,8 @@ def read_config(name: str, option: str) -> Any:
     try:
         return Config.fromfile(str(path))
     except Exception as error:  # whatever running it may raise
-        raise InputError(f"{option} {name!r} cannot be read as a config ({error}): correct or rename it.") from error
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise InputError(f"{option} {name!r} cannot be read as a config ({reason}): give the path of one.") from error
 
 
 def build(config: Any, changes: Mapping[str, Any] | None = None) -> Any:

@@ -106,7 +106,7 @@ def test_people_are_all_who_are_in_the_picture(estimator: BlazePose) -> None:
         assert k * width < left < right < (k + 1) * width
         assert 0 < top < bottom < height
         assert 0.5 <= somebody.score <= 1
-        seen = estimator.look(two, somebody.region)
+        seen = estimator._landmarker(two, somebody.region)
         assert seen is not None
         assert ((seen.image[:33, 0] > k * width) & (seen.image[:33, 0] < (k + 1) * width)).all()
     assert estimator.people(np.zeros_like(two)) == []

@@ -4,6 +4,7 @@ import hashlib
 import os
 import pickle
 import threading
+import zipfile
 from collections.abc import Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -14,6 +15,7 @@ import pytest
 import torch
 from mmengine.logging import MessageHub
 
+from gymspotter import storage
 from gymspotter.errors import InputError
 from gymspotter.pose.checkpoints import Checkpoint, fetch, load_state
 
@@ -80,6 +82,15 @@ def test_a_remote_file_is_fetched_once_and_again_when_the_cache_is_damaged(
     checkpoint.path.write_bytes(b"damaged")
     assert fetch(f"{url}/net.pth", sha256, OPTION).path.read_bytes() == b"content"
     assert len(list(cache.rglob("*.pth"))) == 1
+
+
+def test_a_file_in_a_bucket_is_fetched(s3: str, cache: Path) -> None:
+    storage.write_whole(f"{s3}/net.pth", b"content")
+    with pytest.raises(InputError, match=r"give mmpose\.lifter-sha256"):
+        fetch(f"{s3}/net.pth", None, OPTION)
+    path = fetch(f"{s3}/net.pth", hashlib.sha256(b"content").hexdigest(), OPTION).path
+    assert path.read_bytes() == b"content"
+    assert path.is_relative_to(cache)
 
 
 def test_a_published_name_is_its_own_check(server: tuple[str, Path, list[str]], cache: Path) -> None:
@@ -171,8 +182,6 @@ def test_getattr_in_a_pickle_gets_nothing(tmp_path: Path) -> None:
 
 def _with_pickle(path: Path, code: bytes) -> Checkpoint:
     """The checkpoint with another pickle in its place."""
-    import zipfile
-
     with zipfile.ZipFile(path) as old:
         members = {name: old.read(name) for name in old.namelist()}
     with zipfile.ZipFile(path, "w") as new:
