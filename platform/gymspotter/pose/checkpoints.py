@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 import torch
 from torch import Tensor
@@ -163,5 +163,6 @@ def _fetch(source: str, path: Path, expected: str, option: str) -> str:
 
 def _opened(source: str) -> BinaryIO:
     if source.lower().startswith(("http://", "https://")):
-        return urllib.request.urlopen(source, timeout=_TIMEOUT_S)
+        # urlopen would remember the proxies of its first call.
+        return cast(BinaryIO, urllib.request.build_opener().open(source, timeout=_TIMEOUT_S))
     return storage.open_input(source)

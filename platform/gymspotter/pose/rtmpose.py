@@ -58,7 +58,7 @@ class RTMPose(nn.Module):
         parts = [self._find(torch.from_numpy(crops[k : k + self._batch])) for k in range(0, len(crops), self._batch)]
         if not parts:
             return np.zeros((0, len(_COCO), 2), np.float32), np.zeros((0, len(_COCO)), np.float32)
-        # The next pass is under way while the last is fetched.
+        # On a GPU all passes are under way before the first is waited for.
         xy, scores = (torch.cat(part).cpu().numpy() for part in zip(*parts, strict=True))
         return xy, scores
 

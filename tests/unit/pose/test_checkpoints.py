@@ -26,6 +26,7 @@ TENSORS = {"head.weight": torch.arange(6.0).reshape(2, 3), "head.bias": torch.on
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("GYMSPOTTER_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("no_proxy", "*")
     return tmp_path / "cache"
 
 

@@ -406,8 +406,8 @@ def test_without_a_network_the_published_weights_are_named(
     options: MMPoseOptions, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("GYMSPOTTER_CACHE", str(tmp_path))
-    for scheme in ("http_proxy", "https_proxy"):
-        monkeypatch.setenv(scheme, "http://127.0.0.1:9")
+    monkeypatch.setenv("no_proxy", "")
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
     with pytest.raises(
         InputError, match=r"openmmlab\.com/.*rtmpose-t_.*026a1439.*give mmpose\.pose2d-weights as a path"
     ):
