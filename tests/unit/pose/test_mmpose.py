@@ -22,6 +22,7 @@ from gymspotter.pose.mmpose_models import Loaded, Source, build, load_model, rea
 from gymspotter.pose.rtmpose import RTMPose, decode
 from gymspotter.skeleton import H36M17
 from gymspotter.video import frames_at, grid_times
+from tests.mmpose_weights import MOTIONBERT, NET, VIDEOPOSE, random_weights, small_options
 
 import_mmpose()
 from mmengine.structures import InstanceData  # noqa: E402
@@ -30,9 +31,6 @@ from mmpose.apis.inference import dataset_meta_from_config  # noqa: E402
 from mmpose.apis.inference_3d import convert_keypoint_definition, extract_pose_sequence  # noqa: E402
 from mmpose.structures import PoseDataSample  # noqa: E402
 
-NET = "rtmpose-t_8xb256-420e_body8-256x192"
-MOTIONBERT = "motionbert_dstformer-ft-243frm_8xb32-120e_h36m"
-VIDEOPOSE = "video-pose-lift_tcn-27frm-supv_8xb128-160e_h36m"
 CPU = torch.device("cpu")
 
 
@@ -47,34 +45,12 @@ def one_thread() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Checkpoints by config, with seeded random weights."""
-    folder, paths = tmp_path_factory.mktemp("weights"), {}
-    for config in (NET, MOTIONBERT, VIDEOPOSE):
-        torch.manual_seed(5)
-        model = build(read_config(config, "mmpose.config"))
-        if config == NET:
-            with torch.no_grad():  # batch norms as training leaves them: else all pictures give the same answer
-                for module in model.modules():
-                    module.momentum = 1.0
-                model.backbone.train()
-                model.backbone(torch.randn(16, 3, 256, 192))
-                for last in (model.head.cls_x, model.head.cls_y):  # and scores within 0..1
-                    last.weight *= 0.04
-        paths[config] = folder / f"{config}.pth"
-        torch.save({"meta": {}, "state_dict": model.state_dict()}, paths[config])
-    return paths
+    return random_weights(tmp_path_factory.mktemp("weights"))
 
 
 @pytest.fixture(scope="module")
 def options(weights: dict[str, Path]) -> MMPoseOptions:
-    return MMPoseOptions(
-        pose2d=NET,
-        pose2d_weights=str(weights[NET]),
-        lifter=VIDEOPOSE,
-        lifter_weights=str(weights[VIDEOPOSE]),
-        batch=4,
-        device="cpu",
-    )
+    return small_options(weights)
 
 
 @pytest.fixture(scope="module")
