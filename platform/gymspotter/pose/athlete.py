@@ -19,6 +19,7 @@ Box = tuple[float, float, float, float]
 RESTART = 10
 # Overlap with the athlete's last sure box and likeness of the colours, 0..1, ...
 _NEAR, _ALIKE = 0.2, 0.65  # ... that somebody needs to be taken for the athlete,
+_ALONE_NEAR, _ALONE_ALIKE = 0.5, 0.45  # ... while nobody else was ever seen: equipment covers clothes, too,
 _SURE_NEAR, _SURE_ALIKE = 0.4, 0.7  # ... that an athlete has after a fifth of a second,
 _STILL = 0.85  # ... overlap of one who did not move, whatever the light does to the colours,
 _SAME = 0.85  # ... likeness that is enough anywhere (the camera was moved, or the video cut) ...
@@ -107,7 +108,8 @@ class Follower:
         known = any(overlap(box, other) >= _NEAR for other in self._others)
         same = alike >= _SAME and self._unsure >= _PATIENCE and not known
         sure = still or same or (near >= _SURE_NEAR and alike >= _SURE_ALIKE)
-        possible = sure or (near >= _NEAR and alike >= _ALIKE)
+        alone = not self._others and near >= _ALONE_NEAR and alike >= _ALONE_ALIKE
+        possible = sure or alone or (near >= _NEAR and alike >= _ALIKE)
         return _Sight(value=possible * (near + alike), possible=possible, sure=sure, colours=worn)
 
 
