@@ -1,7 +1,4 @@
-"""Tracks to segments of T frames, and segments to a training and a test side.
-
-A segment is a view of one video at a stride; changing T or the stride never extracts again. A split puts whole groups
-(people, sessions or videos) on one side, because overlapping segments of one video on both sides are a leak.
+"""Tracks to segments of T frames. A segment is a view of one video at a stride; changing either never extracts again.
 
 Shapes: S segments, T frames, J = 17 joints, C = 3 coordinates.
 """
@@ -26,7 +23,7 @@ MIN_FRAMES = 5
 class Segments:
     """S segments. ``poses`` [S, T, J, C] float32 with NaN where nobody was seen; the rest has S entries each.
 
-    ``starts`` is the time in seconds of the first frame in its video; ``labels`` are exercises ("" if not known).
+    A segment shows its video from ``starts`` to ``ends``, in seconds; ``labels`` are exercises ("" if not known).
     """
 
     poses: Floats
@@ -34,6 +31,7 @@ class Segments:
     groups: NDArray[np.str_]
     video_ids: NDArray[np.str_]
     starts: NDArray[np.float64]
+    ends: NDArray[np.float64]
 
     def __len__(self) -> int:
         return len(self.poses)
@@ -77,7 +75,7 @@ def cut_segments(
     Returns:
         The segments, and a sentence for each video that has none (too short, or no person in it).
     """
-    poses, labels, groups, video_ids, starts, left_out = [], [], [], [], [], []
+    poses, labels, groups, video_ids, starts, ends, left_out = [], [], [], [], [], [], []
     ordered = sorted(tracks, key=lambda track: (track.video_id, track.span))
     for video_id, spans in groupby(ordered, key=lambda track: track.video_id):
         run = list(spans)
@@ -97,6 +95,7 @@ def cut_segments(
                 groups.append(run[0].group)
                 video_ids.append(video_id)
                 starts.append(piece[0].t0 + start / piece[0].fps)
+                ends.append(starts[-1] + len(window) / piece[0].fps)
     joints_shape = tracks[0].joints.shape[1:] if tracks else (0, 0)
     segments = Segments(
         poses=np.stack(poses) if poses else np.empty((0, length, *joints_shape), np.float32),
@@ -104,6 +103,7 @@ def cut_segments(
         groups=np.array(groups, dtype=np.str_),
         video_ids=np.array(video_ids, dtype=np.str_),
         starts=np.array(starts, dtype=np.float64),
+        ends=np.array(ends, dtype=np.float64),
     )
     return segments, left_out
 
@@ -119,58 +119,8 @@ def _contiguous(run: list[Track]) -> list[list[Track]]:
     return pieces
 
 
-def split_by_group(segments: Segments, *, test_share: float = 0.3, seed: int = 0) -> tuple[Segments, Segments]:
-    """A training and a test side: whole groups on one side, each exercise divided as near to ``test_share`` as can be.
-
-    Groups are taken in a random order (by ``seed``) and each goes where it brings the test side's share of every
-    exercise nearest to the goal; an exercise with a single group is trained on.
-
-    Raises:
-        InputError: every exercise has a single group, so that nothing could be tested.
-    """
-    if not 0 < test_share < 1:
-        raise InputError(f"test-share is {test_share:g}: use a share between 0 and 1.")
-    if not len(segments):
-        raise InputError(
-            "there are no segments to split: extract videos in which a person is seen for a second or more."
-        )
-    names, group_of = np.unique(segments.groups, return_inverse=True)
-    classes, class_of = np.unique(segments.labels, return_inverse=True)
-    counts = np.zeros((len(names), len(classes)))
-    np.add.at(counts, (group_of, class_of), 1)
-    share = counts / counts.sum(axis=0)  # of each exercise, the part that is in each group
-    tested = np.zeros(len(classes))
-    on_test = np.zeros(len(names), bool)
-    for group in np.random.default_rng(seed).permutation(len(names)):
-        here, there = tested - test_share, tested + share[group] - test_share
-        # Never all of an exercise: what was not trained on cannot be tested.
-        if (tested + share[group] < 1 - 1e-9).all() and (there**2).sum() < (here**2).sum():
-            on_test[group] = True
-            tested += share[group]
-    if not on_test.any():
-        raise InputError(
-            "no group can be spared for the test: add a second video of some exercises, or raise test-share."
-        )
-    test = on_test[group_of]
-    train_side, test_side = segments[~test], segments[test]
-    refuse_leak(train_side, test_side)
-    return train_side, test_side
-
-
 def join_segments(*parts: Segments) -> Segments:
     """All segments of several sets, in order."""
     return Segments(
         **{field.name: np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(Segments)}
     )
-
-
-def refuse_leak(train: Segments, test: Segments) -> None:
-    """Check that no group and no video is on both sides.
-
-    Raises:
-        InputError: one is; the message names it.
-    """
-    for what, one, other in (("group", train.groups, test.groups), ("video", train.video_ids, test.video_ids)):
-        both = np.intersect1d(one, other)
-        if len(both):
-            raise InputError(f"{what} {str(both[0])!r} is on the training and on the test side: split by {what}.")

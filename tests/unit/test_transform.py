@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 import torch
 
-from gymspotter.skeleton import CANONICAL
-from gymspotter.transform import Normalise, fill_missing
+from gymspotter.errors import InputError
+from gymspotter.skeleton import BLAZEPOSE33, CANONICAL, KINECT20, LAYOUTS, Layout
+from gymspotter.transform import Normalise, fill_missing, turn_upright
 
 
 @pytest.fixture
@@ -53,3 +54,76 @@ def test_the_mean_torso_has_length_one(poses):
 def test_nan_everywhere_and_a_collapsed_skeleton_stay_finite():
     for value in (torch.nan, 0.0):
         assert Normalise()(torch.full((1, 60, 17, 3), value)).isfinite().all()
+
+
+@pytest.mark.parametrize(
+    ("layout", "hip", "thorax"),
+    [
+        (CANONICAL, ["hip"], ["thorax"]),
+        (BLAZEPOSE33, ["l_hip", "r_hip"], ["l_shoulder", "r_shoulder"]),
+        (KINECT20, ["hip_centre"], ["shoulder_centre"]),
+    ],
+)
+def test_hip_and_torso_are_what_the_layout_makes_them_of(layout, hip, thorax):
+    here = Normalise(layout)(torch.randn(2, 60, len(layout.joints), 3))
+    middle = lambda names: here[:, :, [layout.index(name) for name in names]].mean(dim=2)  # noqa: E731
+    assert middle(hip).abs().max() < 1e-5
+    torch.testing.assert_close(middle(thorax).norm(dim=-1).mean(dim=1), torch.ones(2))
+
+
+def test_a_layout_without_a_hip_is_refused():
+    hand = Layout(name="hand", joints=("l_wrist", "l_index"), bones=(("l_wrist", "l_index"),))
+    with pytest.raises(InputError, match="layout 'hand' has no 'hip'"):
+        Normalise(hand)
+
+
+def test_a_joint_that_is_never_seen_lies_at_the_hip_wherever_the_athlete_is(poses):
+    poses[0, :, 7] = torch.nan
+    for place in (0.0, 5.0):
+        assert (Normalise()(poses + place)[0, :, 7] == 0).all()
+
+
+def test_with_one_hip_never_seen_the_other_is_the_centre():
+    poses = torch.randn(1, 60, 33, 3)
+    poses[:, :, BLAZEPOSE33.index("r_hip")] = torch.nan
+    assert Normalise(BLAZEPOSE33)(poses)[:, :, BLAZEPOSE33.index("l_hip")].abs().max() < 1e-6
+
+
+def turned(poses, degrees):
+    angle = torch.full((len(poses),), np.deg2rad(degrees), dtype=torch.float32)
+    return turn_upright(poses, angle.cos(), angle.sin())
+
+
+def hip_line(poses, layout=CANONICAL):
+    return (poses[:, :, layout.index("l_hip")] - poses[:, :, layout.index("r_hip")]).mean(dim=1)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS.values(), ids=lambda layout: layout.name)
+def test_an_aligned_athlete_faces_the_camera_wherever_the_camera_is(layout):
+    poses = torch.randn(2, 60, len(layout.joints), 3) * 0.1
+    poses[:, :, layout.index("l_hip")] += torch.tensor([0.3, 0.1, 0.2])
+    align = Normalise(layout)
+    line = hip_line(align(poses), layout)
+    assert (line[:, 0] > 0.1).all()
+    assert line[:, 2].abs().max() < 1e-4
+    for degrees in (30, 90, 180, 300):
+        torch.testing.assert_close(align(turned(poses, degrees)), align(poses), atol=1e-3, rtol=1e-3)
+
+
+def test_aligning_turns_whole_segments_about_the_vertical_only(poses):
+    plain, aligned = Normalise(align_facing=False)(poses), Normalise()(poses)
+    torch.testing.assert_close(aligned[..., 1], plain[..., 1])
+    torch.testing.assert_close(aligned.norm(dim=-1), plain.norm(dim=-1))
+    # Lengths between different frames too: no frame is turned by itself.
+    apart = lambda x: (x[:, 0] - x[:, 37]).norm(dim=-1)  # noqa: E731
+    torch.testing.assert_close(apart(aligned), apart(plain))
+
+
+def test_a_hip_line_that_says_nothing_turns_nothing(poses):
+    sideways = poses.clone()
+    sideways[:, :, CANONICAL.index("l_hip")] = torch.tensor([0.0, -0.2, 0.0])  # on the side: one hip above the other
+    sideways[:, :, CANONICAL.index("r_hip")] = torch.tensor([0.0, 0.2, 0.0])
+    unseen = poses.clone()
+    unseen[:, :, CANONICAL.index("l_hip")] = torch.nan
+    for case in (sideways, unseen, torch.full_like(poses, torch.nan)):
+        assert torch.equal(Normalise()(case), Normalise(align_facing=False)(case))

@@ -1,22 +1,65 @@
-"""The fusion models: a plain dict from name to class and configuration."""
+"""The fusion models: a plain dict from name to class and configuration, and the classifier that is made of one.
+
+A fusion model takes ``(config, *, joints, frames, classes)`` and maps normalised poses to logits; `Spotter`, which
+knows of bones, takes a ``layout`` as well.
+"""
+
+from typing import Any
 
 from torch import Tensor, nn
 
+from gymspotter.errors import InputError
+from gymspotter.models.cnn1d import CNN1D, CNN1DConfig
+from gymspotter.models.mlp import MLP, MLPConfig
+from gymspotter.models.recurrent import LSTM, RNN, BiLSTM, RecurrentConfig
+from gymspotter.models.spotter import Spotter, SpotterConfig
 from gymspotter.models.transformer import Transformer, TransformerConfig
+from gymspotter.skeleton import CANONICAL, Layout
 from gymspotter.transform import Normalise
 
-MODELS: dict[str, tuple[type[nn.Module], type]] = {"transformer": (Transformer, TransformerConfig)}
+MODELS: dict[str, tuple[type[nn.Module], type]] = {
+    "mlp": (MLP, MLPConfig),
+    "cnn1d": (CNN1D, CNN1DConfig),
+    "rnn": (RNN, RecurrentConfig),
+    "lstm": (LSTM, RecurrentConfig),
+    "bilstm": (BiLSTM, RecurrentConfig),
+    "transformer": (Transformer, TransformerConfig),
+    "spotter": (Spotter, SpotterConfig),
+}
 
 
 class Classifier(nn.Module):
     """What is exported and served: raw poses in, calibrated logits out; see `Normalise` for what NaN becomes."""
 
-    def __init__(self, fusion: nn.Module, temperature: float = 1.0) -> None:
+    def __init__(
+        self,
+        fusion: nn.Module,
+        temperature: float = 1.0,
+        layout: Layout = CANONICAL,
+        *,
+        align_facing: bool = True,
+    ) -> None:
         super().__init__()
-        self.normalise = Normalise()
+        self.normalise = Normalise(layout, align_facing=align_facing)
         self.fusion = fusion
         self.register_buffer("temperature", Tensor([temperature]))
 
     def forward(self, poses: Tensor) -> Tensor:
         """Logits [B, K] of poses [B, T, J, 3] in metres, NaN allowed."""
         return self.fusion(self.normalise(poses)) / self.temperature
+
+
+def build(
+    name: str, config: Any = None, *, classes: int, frames: int, layout: Layout = CANONICAL, align_facing: bool = True
+) -> Classifier:
+    """A classifier with fresh weights, of any layout; ``config`` is that of the fusion model, by default its own.
+
+    Raises:
+        InputError: there is no such model.
+    """
+    if name not in MODELS:
+        raise InputError(f"model {name!r} is not known: use one of {', '.join(MODELS)}.")
+    model_class, config_class = MODELS[name]
+    more = {"layout": layout} if model_class is Spotter else {}
+    fusion = model_class(config or config_class(), joints=len(layout.joints), frames=frames, classes=classes, **more)
+    return Classifier(fusion, layout=layout, align_facing=align_facing)

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gymspotter.errors import InputError
+from gymspotter.models.checks import at_least_one, below_one
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,11 +29,8 @@ class TransformerConfig:
     """Dropout on the attention's and the feed-forward's outputs."""
 
     def __post_init__(self) -> None:
-        for name in ("heads", "head_width", "feed_forward"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} is {getattr(self, name)}: use at least 1.")
-        if not 0 <= self.dropout < 1:
-            raise InputError(f"dropout is {self.dropout:g}: use 0 or more and less than 1.")
+        at_least_one(self, "heads", "head_width", "feed_forward")
+        below_one(self, "dropout")
 
 
 def sinusoids(frames: int, width: int) -> Tensor:

@@ -1,0 +1,93 @@
+import warnings
+
+import pytest
+import torch
+
+from gymspotter.errors import InputError
+from gymspotter.models import MODELS, Classifier, build
+from gymspotter.models.cnn1d import CNN1DConfig
+from gymspotter.models.cost import count_parameters
+from gymspotter.models.mlp import MLPConfig
+from gymspotter.models.recurrent import RecurrentConfig
+from gymspotter.skeleton import LAYOUTS, layout
+
+J, T, K, F = 17, 60, 22, 51
+
+
+def poses_with_holes(joints: int, batch: int = 3, seed: int = 0) -> torch.Tensor:
+    poses = torch.randn(batch, T, joints, 3, generator=torch.Generator().manual_seed(seed))
+    poses[0, 10:30] = torch.nan
+    poses[-1, :, 4] = torch.nan
+    return poses
+
+
+@pytest.mark.parametrize("layout_name", list(LAYOUTS))
+@pytest.mark.parametrize("name", list(MODELS))
+def test_every_model_takes_every_layout_with_holes_and_all_of_it_learns(name, layout_name):
+    torch.manual_seed(0)
+    source = layout(layout_name)
+    classifier = build(name, classes=K, frames=T, layout=source).train()
+    logits = classifier(poses_with_holes(len(source.joints)))
+    assert logits.shape == (3, K)
+    assert logits.isfinite().all()
+    torch.nn.functional.cross_entropy(logits, torch.tensor([0, 5, 21])).backward()
+    for parameter in classifier.parameters():
+        assert parameter.grad is not None
+        assert parameter.grad.isfinite().all()
+        assert parameter.grad.abs().max() > 0
+
+
+@pytest.mark.parametrize("name", list(MODELS))
+def test_an_exported_classifier_answers_any_batch_as_the_original(name):
+    torch.manual_seed(0)
+    classifier = build(name, classes=K, frames=T).eval()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        program = torch.export.export(
+            classifier, (poses_with_holes(J, 4),), dynamic_shapes=({0: torch.export.Dim("batch")},)
+        )
+    exported = program.module()
+    for batch in (1, 2, 7, 64):
+        poses = poses_with_holes(J, batch, seed=batch)
+        torch.testing.assert_close(exported(poses), classifier(poses), atol=1e-4, rtol=1e-4)
+
+
+# Weights and biases by hand. Transformer: three projections in and one out without bias, two norms, feed-forward, head.
+BY_HAND = {
+    "mlp": (T * F * 500 + 500) + 2 * (500 * 500 + 500) + (500 * K + K),
+    "cnn1d": (8 * F * 128 + 128) + (5 * 128 * 256 + 256) + (3 * 256 * 128 + 128) + 2 * 512 + (128 * K + K),
+    "rnn": (F * 128 + 128 * 128 + 2 * 128) + (128 * K + K),
+    "lstm": 4 * (F * 128 + 128 * 128 + 2 * 128) + (128 * K + K),
+    "bilstm": 2 * 4 * (F * 128 + 128 * 128 + 2 * 128) + (256 * K + K),
+    "transformer": 4 * (F * 4 * 64) + 2 * 2 * F + (F * 256 + 256) + (256 * F + F) + (F * K + K),
+}
+
+
+@pytest.mark.parametrize("name", list(BY_HAND))
+def test_a_model_of_the_paper_has_as_many_parameters_as_its_equations(name):
+    assert count_parameters(build(name, classes=K, frames=T)) == BY_HAND[name]
+
+
+def test_temperature_divides_the_logits():
+    classifier, poses = build("transformer", classes=K, frames=T).eval(), torch.randn(2, T, J, 3)
+    torch.testing.assert_close(Classifier(classifier.fusion, 2.0)(poses) * 2, classifier(poses))
+
+
+def test_a_classifier_normalises_as_its_layout_says():
+    source = layout("blazepose33")
+    classifier = build("transformer", classes=K, frames=T, layout=source).eval()
+    poses = torch.randn(2, T, 33, 3)
+    torch.testing.assert_close(classifier(1.5 * poses + 2.0), classifier(poses), atol=1e-4, rtol=1e-3)
+
+
+def test_an_unknown_model_is_refused_by_name():
+    with pytest.raises(InputError, match="model 'gru' is not known: use one of mlp"):
+        build("gru", classes=K, frames=T)
+
+
+@pytest.mark.parametrize(
+    ("config", "field"), [(MLPConfig, "hidden"), (CNN1DConfig, "filters"), (RecurrentConfig, "units")]
+)
+def test_a_bad_width_names_its_field(config, field):
+    with pytest.raises(InputError, match=f"{field} is 0: use at least 1"):
+        config(**{field: 0})
