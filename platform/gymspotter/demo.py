@@ -18,8 +18,8 @@ from pathlib import Path
 from gymspotter.client import Served, post_videos
 from gymspotter.errors import InputError
 from gymspotter.extract import ExtractOptions, ExtractResult, extract
-from gymspotter.fit import FitConfig
 from gymspotter.labels import EXERCISES
+from gymspotter.loop import FitConfig
 from gymspotter.report import write_report
 from gymspotter.store import read_quarantine, read_tracks
 from gymspotter.synth.generate import SynthOptions, synthesise

@@ -6,11 +6,12 @@ Shapes: B batch, S segments, T frames, J joints, C = 3 coordinates, K classes.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Annotated, Literal, get_args
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from tyro.conf import subcommand
 
 from gymspotter.augment import Augment, AugmentConfig, mix
 from gymspotter.balance import UNDERSAMPLINGS, Undersampling, balanced_order, class_weights
@@ -54,8 +55,11 @@ class FitConfig:
     """Against unequal classes: weights in the loss, or a sampler that shows all classes equally often."""
     undersample: Undersampling = "none"
     """Segments of large classes to leave out; plank-half is the paper's."""
-    augment: AugmentConfig | None = None
-    """How training segments are varied."""
+    augment: (
+        Annotated[AugmentConfig, subcommand("augment", prefix_name=False)]
+        | Annotated[None, subcommand("no-augment", prefix_name=False)]
+    ) = None
+    """Whether and how training segments are varied."""
     mixup: float = 0.0
     """Largest weight of another segment that each is mixed with, at most 0.5; 0 for none."""
     align_facing: bool = False

@@ -56,3 +56,24 @@ def score(truth: NDArray[np.int64], predicted: NDArray[np.int64], classes: Seque
             for k, name in enumerate(classes)
         },
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spread:
+    """Mean and sample standard deviation of a score over ``runs`` seeds; one run has no deviation (NaN)."""
+
+    mean: float
+    deviation: float
+    runs: int
+
+
+def spread(values: Sequence[float]) -> Spread:
+    """The spread of one score over seeds.
+
+    Raises:
+        ValueError: there are no values.
+    """
+    if not values:
+        raise ValueError("there are no values to take the mean of.")
+    deviation = float(np.std(values, ddof=1)) if len(values) > 1 else float("nan")
+    return Spread(mean=float(np.mean(values)), deviation=deviation, runs=len(values))

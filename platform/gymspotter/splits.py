@@ -69,8 +69,8 @@ def split(
 
     Under ``group`` each exercise is divided as near to ``test_share`` as can be: groups are taken in a random order (by
     ``seed``) and each goes where it brings the test side's share of every exercise nearest to the goal. An exercise
-    with a single group is trained on. ``validation_share`` of the training side is set apart in the same way, by group under
-    either protocol; with 0 there is none.
+    with a single group is trained on. ``validation_share`` of the training side is set apart in the same way, by group
+    under either protocol; with 0 there is none.
 
     Raises:
         InputError: a share is out of range, or every exercise has a single group, so that nothing could be tested.

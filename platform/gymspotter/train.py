@@ -2,14 +2,15 @@
 
     gymspotter train runs/tracks
 
-The test side of a group-wise split is scored once, after the last epoch; nothing is chosen by it.
+The test side is scored once, at the end; nothing is chosen by it. With a validation share, groups of the training side
+choose the best epoch and end the training early (`--patience`).
 """
 
 import hashlib
 import re
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import mlflow
 import numpy as np
@@ -18,13 +19,15 @@ from tqdm import tqdm
 
 from gymspotter import registry
 from gymspotter.errors import InputError
-from gymspotter.fit import FitConfig, Fitted, evaluate, fit
+from gymspotter.fit import Epoch, Fitted, evaluate, fit
 from gymspotter.labels import EXERCISES
+from gymspotter.loop import FitConfig
 from gymspotter.metrics import Scores
 from gymspotter.plots import confusion_figure, loss_figure
+from gymspotter.splits import PROTOCOLS, Protocol, Split, folds, leak, split, train_on_more
 from gymspotter.store import read_tracks
 from gymspotter.tracks import Track
-from gymspotter.windows import SEGMENT_FRAMES, Segments, cut_segments, join_segments, refuse_leak, split_by_group
+from gymspotter.windows import SEGMENT_FRAMES, Segments, cut_segments
 
 EXPERIMENT = "gymspotter"
 
@@ -41,8 +44,16 @@ class TrainOptions:
     """How the model is trained."""
     stride: int = SEGMENT_FRAMES // 2
     """Frames from one segment of a video to the next; less than 60 means that they overlap."""
+    protocol: Protocol = "group"
+    """Who is tested: whole groups, one fold of groups, or random segments as in the paper, which leaks."""
     test_share: float = 0.3
-    """Part of each exercise's segments that is kept for the test, whole groups at a time."""
+    """Part of each exercise's segments that is kept for the test; not for folds."""
+    folds: int = 5
+    """Protocol folds: into how many folds the groups are divided."""
+    fold: int = 1
+    """Protocol folds: which of them is tested, from 1 on."""
+    validation_share: float = 0.0
+    """Part of the training side that is kept to choose the best epoch by, whole groups at a time; 0 for none."""
     tracking_uri: str | None = None
     """MLflow's store; by default MLFLOW_TRACKING_URI, else sqlite:///mlflow.db."""
     artifacts: Path | None = None
@@ -53,6 +64,12 @@ class TrainOptions:
     def __post_init__(self) -> None:
         if self.stride < 1:
             raise InputError(f"stride is {self.stride}: use at least 1.")
+        if self.protocol not in PROTOCOLS:
+            raise InputError(f"protocol is {self.protocol!r}: use one of {', '.join(PROTOCOLS)}.")
+        if not 1 <= self.fold <= self.folds:
+            raise InputError(f"fold is {self.fold}: use 1 to {self.folds}, the number of folds.")
+        if self.fit.patience and not self.validation_share:
+            raise InputError(f"patience is {self.fit.patience}: set a validation-share, or use 0.")
         if self.alias.isdigit() or self.alias.lower() == "latest" or not re.fullmatch(r"[\w-]+", self.alias):
             raise InputError(f"alias is {self.alias!r}: use letters, digits, - and _, but no number and not latest.")
 
@@ -88,25 +105,24 @@ def train(options: TrainOptions) -> TrainResult:
     segments, left_out = cut_segments(labelled, stride=options.stride)
     for sentence in left_out:
         print(f"left out: {sentence}")
-    train_side, test_side = split_by_group(segments, test_share=options.test_share, seed=options.fit.seed)
+    sides = split_for(options, segments)
     if more:
-        train_side = join_segments(train_side, cut_segments(more, stride=options.stride)[0])
-        refuse_leak(train_side, test_side)
-    print(
-        f"{len(train_side)} segments of {len(np.unique(train_side.groups))} groups to train on, "
-        f"{len(test_side)} of {len(np.unique(test_side.groups))} to test on"
-    )
+        sides = train_on_more(sides, cut_segments(more, stride=options.stride)[0])
+    print(describe(sides))
 
     registry.use_store(options.tracking_uri)
     registry.use_experiment(EXPERIMENT, options.artifacts)
     with mlflow.start_run() as run:
         mlflow.log_params(
-            asdict(options.fit)
+            _flat(asdict(options.fit))
             | {
                 "stride": options.stride,
+                "protocol": sides.protocol,
                 "test_share": options.test_share,
-                "segments_train": len(train_side),
-                "segments_test": len(test_side),
+                "validation_share": options.validation_share,
+                "segments_train": len(sides.train),
+                "segments_validation": 0 if sides.validation is None else len(sides.validation),
+                "segments_test": len(sides.test),
             }
         )
         facts = registry.ModelFacts(
@@ -115,22 +131,31 @@ def train(options: TrainOptions) -> TrainResult:
             frames=SEGMENT_FRAMES,
             grid_fps=labelled[0].fps,
             data=fingerprint([*labelled, *more]),
-            split=f"group, test share {options.test_share:g}, seed {options.fit.seed}",
+            split=f"{sides.protocol}, test share {len(sides.test) / len(segments):.2g}, seed {sides.seed}, "
+            f"{sides.fingerprint}",
             commit=registry.git_commit(),
         )
         mlflow.set_tags({"data": facts.data, "split": facts.split, "commit": facts.commit})
         with tqdm(total=options.fit.epochs, desc=f"train {options.fit.model}", unit="epoch", disable=None) as bar:
 
-            def on_epoch(epoch: int, loss: float) -> None:
+            def on_epoch(epoch: Epoch) -> None:
                 bar.update()
-                bar.set_postfix(loss=f"{loss:.3f}")
+                validated = {} if epoch.validation_f1 is None else {"validation_f1": f"{epoch.validation_f1:.3f}"}
+                bar.set_postfix(loss=f"{epoch.loss:.3f}", **validated)
 
-            fitted = fit(train_side, options.fit, on_epoch=on_epoch)
-        scores = evaluate(fitted.classifier, test_side)
-        for epoch, loss in enumerate(fitted.losses, start=1):
-            mlflow.log_metric("train_loss", loss, step=epoch)
+            fitted = fit(sides.train, options.fit, validation=sides.validation, on_epoch=on_epoch)
+        scores = evaluate(fitted.classifier, sides.test)
+        for epoch in fitted.epochs:
+            values = {
+                "train_loss": epoch.loss,
+                "validation_macro_f1": epoch.validation_f1,
+                "validation_loss": epoch.validation_loss,
+            }
+            mlflow.log_metrics({k: v for k, v in values.items() if v is not None}, step=epoch.number)
         mlflow.log_metrics({f"test_{name}": value for name, value in scores.summary().items()})
-        mlflow.log_metric("fit_seconds", fitted.seconds)
+        mlflow.log_metrics(
+            {"fit_seconds": fitted.seconds, "best_epoch": fitted.best, "leak": leak(sides.train, sides.test)}
+        )
         mlflow.log_figure(confusion_figure(scores.confusion, EXERCISES), "confusion_matrix.png")
         mlflow.log_figure(loss_figure(fitted.losses), "train_loss.png")
         mlflow.log_dict(scores.per_class, "per_class.json")
@@ -139,11 +164,49 @@ def train(options: TrainOptions) -> TrainResult:
         f"version {version} of {registry.MODEL_NAME}: " + ", ".join(f"{k} {v:.3f}" for k, v in scores.summary().items())
     )
     return TrainResult(
-        version=version, run_id=run.info.run_id, scores=scores, train=train_side, test=test_side, fitted=fitted
+        version=version, run_id=run.info.run_id, scores=scores, train=sides.train, test=sides.test, fitted=fitted
     )
+
+
+def split_for(options: TrainOptions, segments: Segments) -> Split:
+    """The split that the options ask for; the seed is that of the fit."""
+    seed = options.fit.seed
+    if options.protocol == "folds":
+        all_folds = folds(segments, options.folds, validation_share=options.validation_share, seed=seed)
+        return all_folds[options.fold - 1]
+    return split(
+        segments,
+        options.protocol,
+        test_share=options.test_share,
+        validation_share=options.validation_share,
+        seed=seed,
+    )
+
+
+def describe(sides: Split) -> str:
+    """How large the sides are, in a sentence; one more names a leak."""
+    counted = [
+        f"{len(side)} segments of {len(np.unique(side.groups))} groups to {verb}"
+        for side, verb in ((sides.train, "train on"), (sides.validation, "validate on"), (sides.test, "test on"))
+        if side is not None
+    ]
+    share = leak(sides.train, sides.test)
+    warning = f"; {share:.0%} of the tested segments overlap with one that is trained on: this leaks" if share else ""
+    return ", ".join(counted) + warning
 
 
 def fingerprint(tracks: list[Track]) -> str:
     """16 hex digits that change with the tracks trained on: videos, spans, labels, estimators."""
     rows = sorted((t.video_id, t.span, t.label or "", t.estimator, t.estimator_version, t.fps) for t in tracks)
     return hashlib.sha256(repr(rows).encode()).hexdigest()[:16]
+
+
+def _flat(config: dict[str, Any]) -> dict[str, Any]:
+    """Nested configurations under dotted names, as MLflow's parameters are flat."""
+    flat: dict[str, Any] = {}
+    for name, value in config.items():
+        if isinstance(value, dict):
+            flat |= {f"{name}.{inner}": one for inner, one in value.items()}
+        else:
+            flat[name] = value
+    return flat

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from gymspotter.fit import FitConfig, fit, predict
+from gymspotter.fit import fit, predict
 from gymspotter.labels import EXERCISES
+from gymspotter.loop import FitConfig
 from gymspotter.synth.generate import Item, SynthOptions, make_track
 from gymspotter.windows import cut_segments
 

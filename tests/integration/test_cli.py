@@ -1,5 +1,6 @@
 """The command line as a person types it."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -16,7 +17,9 @@ ROOT = Path(__file__).parents[2]
 
 def gymspotter(*arguments, cwd=None):
     command = [str(Path(sys.executable).parent / "gymspotter"), *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, timeout=300)
+    # MLflow hands the store that another test uses down to child processes.
+    env = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=env, timeout=300)
 
 
 @pytest.mark.parametrize("verb", VERBS)

@@ -20,8 +20,8 @@ import pytest
 from gymspotter import storage
 from gymspotter.catalog import Entry, read_catalog
 from gymspotter.errors import InputError
-from gymspotter.fit import FitConfig
 from gymspotter.lock import only_writer
+from gymspotter.loop import FitConfig
 from gymspotter.store import (
     Probed,
     clear_quarantine,

@@ -6,7 +6,7 @@ import pytest
 
 from gymspotter import registry
 from gymspotter.errors import InputError
-from gymspotter.fit import FitConfig
+from gymspotter.loop import FitConfig
 from gymspotter.store import write_tracks
 from gymspotter.synth.generate import SynthOptions, make_track, plan
 from gymspotter.train import TrainOptions, fingerprint, train

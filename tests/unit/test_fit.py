@@ -1,12 +1,18 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
+import torch
 
+from gymspotter.augment import AugmentConfig
 from gymspotter.errors import InputError
-from gymspotter.fit import FitConfig, class_indices, evaluate, fit, predict
+from gymspotter.fit import class_indices, evaluate, fit, predict
 from gymspotter.labels import EXERCISES
+from gymspotter.loop import FitConfig
 from gymspotter.metrics import score
+from gymspotter.splits import split
 from gymspotter.synth.generate import Item, SynthOptions, make_track
-from gymspotter.windows import cut_segments, split_by_group
+from gymspotter.windows import cut_segments
 
 
 @pytest.fixture(scope="module")
@@ -14,49 +20,114 @@ def sides():
     options = SynthOptions(seed=5)
     chosen = ("squat", "plank", "lateral raise")
     tracks = [make_track(Item(exercise=e, number=k, seed=5), options) for e in chosen for k in range(12)]
-    return split_by_group(cut_segments(tracks)[0], seed=0)
+    return split(cut_segments(tracks)[0], seed=0)
 
 
 def test_exercises_that_look_different_are_learnt(sides):
-    train, test = sides
-    losses = []
-    fitted = fit(train, FitConfig(epochs=25, batch_size=8), on_epoch=lambda epoch, loss: losses.append(loss))
-    assert losses == fitted.losses
-    assert losses[-1] < 0.3 < losses[0]
-    assert evaluate(fitted.classifier, test).accuracy >= 0.9
+    epochs = []
+    fitted = fit(sides.train, FitConfig(epochs=25, batch_size=8), on_epoch=epochs.append)
+    assert epochs == fitted.epochs
+    assert [epoch.number for epoch in epochs] == list(range(1, 26))
+    assert fitted.best == 25
+    assert fitted.losses[-1] < 0.3 < fitted.losses[0]
+    assert evaluate(fitted.classifier, sides.test).accuracy >= 0.9
+
+
+EVERYTHING = FitConfig(
+    model="spotter",
+    epochs=12,
+    batch_size=8,
+    optimizer="adamw",
+    weight_decay=0.05,
+    schedule="one-cycle",
+    label_smoothing=0.1,
+    clip=1.0,
+    ema=0.9,
+    balance="sampler",
+    undersample="to-median",
+    augment=AugmentConfig(),
+    mixup=0.2,
+    align_facing=True,
+)
+
+
+def test_every_option_at_once_learns_too(sides):
+    assert evaluate(fit(sides.train, EVERYTHING).classifier, sides.test).accuracy >= 0.9
+
+
+def test_the_best_epoch_on_the_validation_side_is_kept(sides):
+    fitted = fit(sides.train, FitConfig(epochs=6, learning_rate=0.01), validation=sides.test)
+    f1 = [epoch.validation_f1 for epoch in fitted.epochs]
+    assert evaluate(
+        fitted.classifier,
+        sides.test,
+    ).f1 == pytest.approx(max(f1))
+    assert f1[fitted.best - 1] == max(f1)
+
+
+def test_training_stops_when_the_validation_gets_no_better(sides):
+    fitted = fit(sides.train, FitConfig(epochs=200, batch_size=8, patience=3), validation=sides.test)
+    assert len(fitted.epochs) == fitted.best + 3 < 200
 
 
 def test_the_seed_decides_the_weights(sides):
-    train, test = sides
     first, again, other = (
-        predict(fit(train, FitConfig(epochs=2, seed=seed)).classifier, test.poses) for seed in (0, 0, 1)
+        predict(fit(sides.train, replace(EVERYTHING, epochs=2, seed=seed)).classifier, sides.test.poses)
+        for seed in (0, 0, 1)
     )
     np.testing.assert_array_equal(first, again)
     assert np.abs(first - other).max() > 1e-3
 
 
 def test_predictions_do_not_depend_on_the_batch(sides):
-    train, test = sides
-    classifier = fit(train, FitConfig(epochs=1)).classifier
-    np.testing.assert_allclose(
-        predict(classifier, test.poses, batch_size=2), predict(classifier, test.poses), atol=1e-5
-    )
+    classifier, poses = fit(sides.train, FitConfig(epochs=1)).classifier, sides.test.poses
+    np.testing.assert_allclose(predict(classifier, poses, batch_size=2), predict(classifier, poses), atol=1e-5)
 
 
 def test_nothing_to_train_on_and_unknown_labels_are_refused(sides):
-    train, _ = sides
     with pytest.raises(InputError, match="no segments"):
-        fit(train[np.zeros(len(train), bool)], FitConfig())
+        fit(sides.train[np.zeros(len(sides.train), bool)], FitConfig())
     with pytest.raises(InputError, match="label 'x'"):
         class_indices(np.array(["squat", "x"]), EXERCISES)
 
 
 @pytest.mark.parametrize(
-    ("field", "value"), [("model", "gpt"), ("epochs", 0), ("batch_size", 0), ("learning_rate", 0.0)]
+    ("field", "value"),
+    [
+        ("model", "gpt"),
+        ("epochs", 0),
+        ("batch_size", 0),
+        ("learning_rate", 0.0),
+        ("learning_rate", float("nan")),
+        ("optimizer", "sgd"),
+        ("schedule", "linear"),
+        ("balance", "smote"),
+        ("undersample", "half"),
+        ("weight_decay", -0.1),
+        ("clip", -1.0),
+        ("patience", -1),
+        ("label_smoothing", 1.0),
+        ("ema", 1.0),
+        ("mixup", 0.6),
+    ],
 )
 def test_a_bad_configuration_names_its_field(field, value):
     with pytest.raises(InputError, match=field.replace("_", "-")):
         FitConfig(**{field: value})
+
+
+def test_what_needs_another_side_or_device_is_refused(sides):
+    with pytest.raises(InputError, match="patience is 3: set a validation-share"):
+        fit(sides.train, FitConfig(patience=3))
+    if not torch.cuda.is_available():
+        for name in ("bf16", "compile"):
+            with pytest.raises(InputError, match=f"{name} is on and there is no CUDA device"):
+                fit(sides.train, FitConfig(**{name: True}))
+
+
+def test_a_loss_that_is_no_number_ends_with_a_sentence(sides):
+    with pytest.raises(InputError, match="lower learning-rate"):
+        fit(sides.train, FitConfig(epochs=30, learning_rate=1e18))
 
 
 def test_scores_by_hand():

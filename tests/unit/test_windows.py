@@ -3,12 +3,9 @@ import pytest
 
 from gymspotter.errors import InputError
 from gymspotter.windows import (
-    Segments,
     cut_segments,
     fit_length,
     join_segments,
-    refuse_leak,
-    split_by_group,
     window_starts,
 )
 from tests.unit.test_tracks import a_track
@@ -50,6 +47,7 @@ def test_segments_go_across_spans_of_one_video():
     assert left_out == []
     assert frames_of(segments) == [list(range(k, k + 60)) for k in range(0, 600, 60)]
     assert segments.starts.tolist() == [12.0 * k for k in range(10)]
+    assert segments.ends.tolist() == [12.0 * k for k in range(1, 11)]
     crossing, _ = cut_segments(spans, stride=45)
     assert list(range(270, 330)) in frames_of(crossing)
 
@@ -70,77 +68,8 @@ def test_what_shows_nobody_or_is_too_short_is_left_out_with_a_reason():
     assert "empty.mp4: a person is seen in only 0 frames" in left_out[1]
 
 
-def some_segments(groups_per_label, segments_per_group=3):
-    labels, groups = [], []
-    for label, count in groups_per_label.items():
-        for g in range(count):
-            labels += [label] * segments_per_group
-            groups += [f"{label}-{g}"] * segments_per_group
-    n = len(labels)
-    return Segments(
-        poses=np.zeros((n, 60, 17, 3), np.float32),
-        labels=np.array(labels),
-        groups=np.array(groups),
-        video_ids=np.array(groups),
-        starts=np.zeros(n),
-    )
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_a_split_keeps_groups_whole_and_divides_every_exercise(seed):
-    segments = some_segments({"squat": 10, "plank": 20, "push-up": 4, "deadlift": 2, "pull up": 1})
-    train, test = split_by_group(segments, seed=seed)
-    assert len(train) + len(test) == len(segments)
-    assert not set(train.groups) & set(test.groups)
-    counts = {label: len(set(test.groups[test.labels == label])) for label in np.unique(segments.labels)}
-    assert counts == {"squat": 3, "plank": 6, "push-up": 1, "deadlift": 1, "pull up": 0}
-
-
-def test_a_group_with_several_exercises_stays_whole():
-    segments = some_segments({"squat": 10, "plank": 10})
-    people = Segments(
-        poses=segments.poses,
-        labels=segments.labels,
-        groups=np.array([name.split("-")[1] for name in segments.groups]),
-        video_ids=segments.video_ids,
-        starts=segments.starts,
-    )
-    train, test = split_by_group(people, seed=1)
-    assert not set(train.groups) & set(test.groups)
-    assert len(set(test.groups)) == 3
-
-
-def test_the_seed_decides_the_split():
-    segments = some_segments({"squat": 10, "plank": 10})
-    sides = [tuple(sorted(set(split_by_group(segments, seed=seed)[1].groups))) for seed in (0, 0, 1, 2, 3)]
-    assert sides[0] == sides[1]
-    assert len(set(sides)) > 1
-
-
-def test_nothing_to_test_on_is_refused():
-    for share in (0.3, 0.6):
-        with pytest.raises(InputError, match="add a second video"):
-            split_by_group(some_segments({"squat": 1, "plank": 1}), test_share=share)
-    with pytest.raises(InputError, match="no segments to split"):
-        split_by_group(some_segments({"squat": 1})[np.zeros(3, bool)])
-
-
-def test_a_leak_is_refused():
-    segments = some_segments({"squat": 2})
-    with pytest.raises(InputError, match="group 'squat-0' is on the training and on the test side"):
-        refuse_leak(segments[np.array([0, 3])], segments[np.array([1])])
-    same_video = Segments(
-        poses=segments.poses,
-        labels=segments.labels,
-        groups=np.array([f"g{k}" for k in range(6)]),
-        video_ids=segments.video_ids,
-        starts=segments.starts,
-    )
-    with pytest.raises(InputError, match="video 'squat-1'"):
-        refuse_leak(same_video[np.array([3])], same_video[np.array([4])])
-
-
 def test_joining_keeps_the_order():
-    segments = some_segments({"squat": 2, "plank": 1})
-    joined = join_segments(segments[np.array([0, 1])], segments[np.array([8])])
-    assert joined.labels.tolist() == ["squat", "squat", "plank"]
+    first, second = cut_segments([counting(120, label="squat")])[0], cut_segments([counting(60, label="plank")])[0]
+    joined = join_segments(first, second)
+    assert joined.labels.tolist() == [*first.labels, "plank"]
+    assert joined.ends[-1] == 12.0
