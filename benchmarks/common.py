@@ -48,12 +48,17 @@ class Options:
     json: Path | None
 
 
+def parser(description: str) -> argparse.ArgumentParser:
+    """The command line of every benchmark, to which one may add its own options."""
+    out = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    out.add_argument("--quick", action="store_true", help="end within two minutes on two cores")
+    out.add_argument("--json", type=Path, metavar="FILE", help="where to write the claims")
+    return out
+
+
 def options(description: str, argv: Sequence[str] | None = None) -> Options:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="end within two minutes on two cores")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="where to write the claims")
-    given = parser.parse_args(argv)
+    given = parser(description).parse_args(argv)
     return Options(quick=given.quick, json=given.json)
 
 

@@ -35,7 +35,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     module_name, options_name, function_name = VERBS[verb]
     try:
         module = importlib.import_module(module_name)
-        options: Any = tyro.cli(getattr(module, options_name), args=arguments[1:], prog=f"gymspotter {verb}")
+        options_class, words = getattr(module, options_name), arguments[1:]
+        # Defaults may hang on other arguments: each model has a recipe of its own.
+        default = options_class.defaults_for(words) if hasattr(options_class, "defaults_for") else tyro.MISSING_NONPROP
+        options: Any = tyro.cli(options_class, args=words, prog=f"gymspotter {verb}", default=default)
         getattr(module, function_name)(options)
     except InputError as error:
         print(f"gymspotter {verb}: {error}", file=sys.stderr)

@@ -8,6 +8,7 @@ choose the best epoch and end the training early (`--patience`).
 
 import hashlib
 import re
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -24,6 +25,7 @@ from gymspotter.labels import EXERCISES
 from gymspotter.loop import FitConfig
 from gymspotter.metrics import Scores
 from gymspotter.plots import confusion_figure, loss_figure
+from gymspotter.recipes import recipe
 from gymspotter.splits import PROTOCOLS, Protocol, Split, folds, leak, split, train_on_more
 from gymspotter.store import read_tracks
 from gymspotter.tracks import Track
@@ -41,7 +43,7 @@ class TrainOptions:
     also: tuple[str, ...] = ()
     """More stores, for the training side only (for example `gymspotter synth --kind skeletons`)."""
     fit: tyro.conf.OmitArgPrefixes[FitConfig] = field(default_factory=FitConfig)
-    """How the model is trained."""
+    """How the model is trained: by default as `recipes` says for it."""
     stride: int = SEGMENT_FRAMES // 2
     """Frames from one segment of a video to the next; less than 60 means that they overlap."""
     protocol: Protocol = "group"
@@ -72,6 +74,13 @@ class TrainOptions:
             raise InputError(f"patience is {self.fit.patience}: set a validation-share, or use 0.")
         if self.alias.isdigit() or self.alias.lower() == "latest" or not re.fullmatch(r"[\w-]+", self.alias):
             raise InputError(f"alias is {self.alias!r}: use letters, digits, - and _, but no number and not latest.")
+
+    @classmethod
+    def defaults_for(cls, arguments: Sequence[str]) -> "TrainOptions":
+        """The defaults of a command line: the recipe of the ``--model`` that it names."""
+        words = [word for argument in arguments for word in argument.split("=", 1)]
+        model = words[words.index("--model") + 1 :][:1] if "--model" in words else []
+        return cls(fit=recipe(model[0])) if model else cls()
 
 
 @dataclass(frozen=True, kw_only=True)
