@@ -42,7 +42,7 @@ from gymspotter.store import (
 )
 from gymspotter.tally import Progress, Tally, reasons
 from gymspotter.tracks import Track
-from gymspotter.workers import PoseWorker, Row, outcome, probe_row
+from gymspotter.workers import Attempts, PoseWorker, Row, outcome, probe_row
 
 NOTE = "extraction.json"
 _MOST_BLOCKS = 10_000  # Ray needs about a millisecond to make one
@@ -268,13 +268,26 @@ def estimate_spans(spans: Sequence[Span], options: ExtractOptions) -> Iterator[T
     at_once = min(_SPANS_AT_ONCE[options.estimator], -(-len(spans) // actors))
     rows = _blocks([{"span": json.dumps(asdict(span))} for span in spans], at_once).map_batches(
         PoseWorker,
-        fn_constructor_args=(options.estimator, options.mmpose, options.stall_seconds),
+        fn_constructor_args=(options.estimator, options.mmpose, options.stall_seconds, _SharedAttempts()),
         compute=ray.data.ActorPoolStrategy(size=min(actors, len(spans))),
         batch_size=at_once,
         num_cpus=1,
         num_gpus=options.gpus_per_actor or None,
     )
     yield from map(outcome, rows.iter_rows())
+
+
+class _SharedAttempts(Attempts):
+    """One in the cluster. Lost with its node it counts from 0 again, and a deadly span gets a few workers more."""
+
+    def __init__(self) -> None:
+        self._actor: Any = ray.remote(Attempts).options(num_cpus=0, max_restarts=-1, max_task_retries=-1).remote()
+
+    def begin(self, key: str) -> int:
+        return ray.get(self._actor.begin.remote(key))
+
+    def end(self, key: str) -> None:
+        self._actor.end.remote(key)
 
 
 def _blocks(rows: list[Row], per_block: int = 1) -> ray.data.Dataset:

@@ -6,7 +6,9 @@ Whatever is wrong with an input comes out as a row, never as an exception: a bad
 
 import functools
 import json
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
@@ -21,6 +23,8 @@ from gymspotter.store import Probed, Quarantined, quarantined
 from gymspotter.tracks import Track, track_from_bytes, track_to_bytes
 
 Row = dict[str, Any]
+# How often a worker may die over a span that it has to itself, until the span is given up.
+_MOST_DEATHS = 2
 
 
 def probe_row(row: Row, stall_seconds: float) -> Row:
@@ -61,12 +65,32 @@ def _decoder(stall_seconds: float) -> Decoder:
     return Decoder(stall_seconds=stall_seconds)
 
 
-class PoseWorker:
-    """An estimator and a decoder that are loaded once and given some spans after another."""
+class Attempts:
+    """Pieces of work that were begun and never ended: the worker died over them. One for all workers."""
 
-    def __init__(self, estimator: str, mmpose: MMPoseOptions, stall_seconds: float) -> None:
+    def __init__(self) -> None:
+        self._open: Counter[str] = Counter()
+
+    def begin(self, key: str) -> int:
+        """Note that work on it begins; how often it did so without coming to an end, this time included."""
+        self._open[key] += 1
+        return self._open[key]
+
+    def end(self, key: str) -> None:
+        """Note that nobody died this time; earlier deaths still count."""
+        self._open[key] -= 1
+
+
+class PoseWorker:
+    """An estimator and a decoder that are loaded once and given some spans after another.
+
+    ``attempts`` outlives the worker. Native code of an estimator can take the whole process down; who starts the worker
+    again and hands it the same spans would do so for ever.
+    """
+
+    def __init__(self, estimator: str, mmpose: MMPoseOptions, stall_seconds: float, attempts: Attempts) -> None:
         cv2.setNumThreads(1)  # the pool is the parallelism
-        self._decoder = Decoder(stall_seconds=stall_seconds)
+        self._decoder, self._attempts = Decoder(stall_seconds=stall_seconds), attempts
         self._estimator, self._unusable = None, ""
         try:
             self._estimator = load_estimator(estimator, mmpose)
@@ -78,12 +102,28 @@ class PoseWorker:
         if self._estimator is None:
             nothing = [""] * len(batch["span"])
             return {"track": [b""] * len(nothing), "quarantined": nothing, "unusable": [self._unusable] * len(nothing)}
-        outcomes = _outcomes([Span(**json.loads(row)) for row in batch["span"]], self._estimator, self._decoder)
+        outcomes = self._outcomes([Span(**json.loads(row)) for row in batch["span"]], self._estimator)
         return {
             "track": [track_to_bytes(out) if isinstance(out, Track) else b"" for out in outcomes],
             "quarantined": [json.dumps(asdict(out)) if isinstance(out, Quarantined) else "" for out in outcomes],
             "unusable": [""] * len(outcomes),
         }
+
+    def _outcomes(self, spans: list[Span], estimator: Estimator) -> list[Track | Quarantined]:
+        """All at once; where a worker died over these, one by one, and without the one that it dies over."""
+        with self._attempt(" ".join(map(_key, spans)) + " at once") as number:
+            if number == 1:
+                return _outcomes(spans, estimator, self._decoder)
+        return [self._alone(span, estimator) for span in spans]
+
+    def _alone(self, span: Span, estimator: Estimator) -> Track | Quarantined:
+        with self._attempt(_key(span)) as number:
+            return _outcomes([span], estimator, self._decoder)[0] if number <= _MOST_DEATHS else _deadly(span)
+
+    @contextmanager
+    def _attempt(self, key: str) -> Iterator[int]:
+        yield self._attempts.begin(key)
+        self._attempts.end(key)
 
 
 def outcome(row: Row) -> Track | Quarantined:
@@ -123,3 +163,15 @@ def _outcomes(spans: list[Span], estimator: Estimator, decoder: Decoder) -> list
 
 def _failure(span: Span, error: Exception) -> Quarantined:
     return quarantined(span.uri, "pose", type(error).__name__, str(error), span.span)
+
+
+def _key(span: Span) -> str:
+    return f"{span.video_id}/{span.span}"
+
+
+def _deadly(span: Span) -> Quarantined:
+    message = (
+        f"the pose worker died {_MOST_DEATHS + 1} times over it: try it again in another run, with another estimator "
+        "or more memory."
+    )
+    return quarantined(span.uri, "pose", "WorkerDied", message, span.span)

@@ -8,11 +8,13 @@ import time
 from pathlib import Path
 
 import pytest
+import ray
 
 from gymspotter.extract import ExtractOptions, extract
 from gymspotter.labels import EXERCISES
 from gymspotter.store import read_quarantine, read_tracks
 from gymspotter.synth.generate import Item, SynthOptions, make_video
+from gymspotter.workers import PoseWorker
 
 pytestmark = pytest.mark.slow
 VIDEOS = 36
@@ -118,3 +120,43 @@ def test_a_killed_node_costs_nothing(corpus, tmp_path, cluster):
     assert process.returncode == 0, errors
     assert f"{VIDEOS} videos: {VIDEOS} spans" in printed
     assert_complete(tmp_path)
+
+
+class Fragile(PoseWorker):
+    """A worker that native code takes down, as it were, over one video."""
+
+    def __call__(self, batch):
+        if "deadly" in batch["span"][0]:
+            self._attempts = Fatal(self._attempts)
+        return super().__call__(batch)
+
+
+class Fatal:
+    def __init__(self, attempts):
+        self._attempts = attempts
+
+    def begin(self, key):
+        number = self._attempts.begin(key)
+        if number <= 2:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return number
+
+    def end(self, key):
+        self._attempts.end(key)
+
+
+def test_a_video_that_every_worker_dies_over_is_quarantined(corpus, tmp_path, monkeypatch):
+    videos = sorted(Path(corpus).rglob("*.mp4"))[:6]
+    for video in videos:
+        folder = tmp_path / "videos" / video.parent.name
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / video.name).symlink_to(video)
+    deadly = tmp_path / "videos" / videos[2].parent.name / videos[2].name
+    deadly.rename(deadly.with_name("deadly.mp4"))
+    ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
+    monkeypatch.setattr("gymspotter.extract.PoseWorker", Fragile)
+    result = extract(ExtractOptions(videos=str(tmp_path / "videos"), out=str(tmp_path / "out"), actors=2))
+    assert (result.tracks, result.quarantined) == (5, 1)
+    (row,) = read_quarantine(tmp_path / "out")
+    assert row.uri.endswith("deadly.mp4")
+    assert row.error == "WorkerDied"

@@ -1,7 +1,7 @@
 """What a worker makes of its rows, without Ray: each input fails alone."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ from gymspotter.pose import MMPoseOptions, Poses
 from gymspotter.spans import Span
 from gymspotter.store import Quarantined
 from gymspotter.tracks import Track
-from gymspotter.workers import PoseWorker, outcome, probe_row
+from gymspotter.workers import Attempts, PoseWorker, outcome, probe_row
 from tests.conftest import write_clip
 
 
@@ -42,7 +42,7 @@ class Brightness:
 @pytest.fixture
 def worker(monkeypatch):
     monkeypatch.setattr(workers, "load_estimator", lambda *_: Brightness())
-    return PoseWorker("brightness", MMPoseOptions(), 10.0)
+    return PoseWorker("brightness", MMPoseOptions(), 10.0, Attempts())
 
 
 def span(uri, t0=0.0, t1=1.0):
@@ -78,7 +78,30 @@ def test_an_estimator_that_cannot_be_loaded_is_said_by_the_first_row(clip, monke
 
     monkeypatch.setattr(workers, "load_estimator", broken)
     with pytest.raises(InputError, match="fetch them"):
-        run(PoseWorker("blazepose", MMPoseOptions(), 10.0), [span(clip)])
+        run(PoseWorker("blazepose", MMPoseOptions(), 10.0, Attempts()), [span(clip)])
+
+
+def test_the_one_span_that_workers_die_over_is_given_up(worker, tmp_path):
+    dark, deadly = write_clip(tmp_path / "dark.mp4"), write_clip(tmp_path / "deadly.mp4", first=25)
+
+    class Dead(BaseException):
+        """What no worker survives."""
+
+    class Deadly(Brightness):
+        def poses(self, watched):
+            try:
+                return super().poses(watched)
+            except ArithmeticError:
+                raise Dead from None
+
+    worker._estimator = Deadly()
+    spans = [span(dark), replace(span(deadly), video_id="w"), replace(span(dark, 1.0, 2.0), span=1)]
+    for _ in range(3):
+        with pytest.raises(Dead):
+            run(worker, spans)
+    outcomes = run(worker, spans)
+    assert [type(out) for out in outcomes] == [Track, Quarantined, Track]
+    assert outcomes[1].error == "WorkerDied"
 
 
 def test_what_is_known_of_a_video_holds_until_the_file_changes(clip):
