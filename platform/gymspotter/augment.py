@@ -29,8 +29,14 @@ class AugmentConfig:
     """Probability of a mirror image, left and right swapped; 0 where a label says which side (not in the gym)."""
     turn: float = 30.0
     """Largest turn about the vertical, in degrees either way."""
+    tilt: float = 0.0
+    """Largest lean to the side and towards the camera, in degrees either way: no camera is quite level."""
     scale: float = 0.1
     """Largest relative change of size."""
+    stretch: float = 0.0
+    """Largest relative change of width, height and depth on their own: other bodies, pictures out of shape."""
+    short: float = 0.0
+    """Probability that only a short part is kept and played to and fro, as `windows.fit_length` plays short videos."""
     crop: float = 0.2
     """Largest part of the time that is cut away; the rest is stretched over the segment."""
     warp: float = 0.3
@@ -41,10 +47,10 @@ class AugmentConfig:
     """Standard deviation of the estimator's error across the picture, in torsos; along the depth it is twice that."""
 
     def __post_init__(self) -> None:
-        for name, top in (("mirror", 1), ("turn", 180), ("lose", 1)):
+        for name, top in (("mirror", 1), ("turn", 180), ("tilt", 90), ("short", 1), ("lose", 1)):
             if not 0 <= getattr(self, name) <= top:
                 raise InputError(f"{name} is {getattr(self, name):g}: use 0 to {top}.")
-        for name in ("scale", "crop", "warp"):
+        for name in ("scale", "stretch", "crop", "warp"):
             if not 0 <= getattr(self, name) < 1:
                 raise InputError(f"{name} is {getattr(self, name):g}: use 0 or more and less than 1.")
         if not 0 <= self.noise < float("inf"):
@@ -65,11 +71,17 @@ class Augment:
             poses = torch.where(draw.chance(c.mirror, 1, 1, 1), mirror(poses, self.swapped), poses)
         if c.crop or c.warp:
             poses = resample(poses, draw.times(c.crop, c.warp))
+        if c.short:
+            poses = torch.where(draw.chance(c.short, 1, 1, 1), resample(poses, draw.to_and_fro()), poses)
         if c.turn:
             angle = draw.either_way(math.radians(c.turn))
             poses = turn_upright(poses, angle.cos(), angle.sin())
+        if c.tilt:
+            poses = poses @ tilts(draw.either_way(math.radians(c.tilt)), draw.either_way(math.radians(c.tilt)))
         if c.scale:
             poses = poses * (1 + draw.either_way(c.scale, 1, 1, 1))
+        if c.stretch:
+            poses = poses * (1 + draw.either_way(c.stretch, 1, 1, 3))
         if c.lose:
             poses = fill_missing(torch.where(draw.stretches(c.lose), torch.nan, poses))
         if c.noise:
@@ -88,6 +100,13 @@ def resample(poses: Tensor, times_BT: Tensor) -> Tensor:
     weight = (times_BT - before)[..., None, None]
     index = before[..., None, None].expand_as(poses)
     return poses.gather(1, index) * (1 - weight) + poses.gather(1, index + 1) * weight
+
+
+def tilts(aside_B: Tensor, towards_B: Tensor) -> Tensor:
+    """Rotations [B, 1, 3, 3], multiplied from the right: about z by ``aside_B``, then about x by ``towards_B``."""
+    (ca, sa), (ct, st) = ((angle.cos(), angle.sin()) for angle in (aside_B, towards_B))
+    rows = [ca, -sa * ct, sa * st, sa, ca * ct, -ca * st, torch.zeros_like(ca), st, ct]
+    return torch.stack(rows, dim=-1).view(-1, 1, 3, 3)
 
 
 def mix(
@@ -134,6 +153,14 @@ class _Draw:
         warped = u + a * torch.sin(math.pi * u) / math.pi + b * torch.sin(2 * math.pi * u) / (2 * math.pi)
         cut = crop * self.uniform(1)
         return ((cut * self.uniform(1) + (1 - cut) * warped) * (self.t - 1)).clamp(0, self.t - 1)
+
+    def to_and_fro(self) -> Tensor:
+        """[B, T] times in frames: a part (a sixth to all of it, mostly little), forth and back until T is full."""
+        last = self.t - 1
+        length = last * (1 / 6 + 5 / 6 * self.uniform(1) ** 2)
+        start = self.uniform(1) * (last - length)
+        gone = torch.arange(self.t, device=self.device) % (2 * length)
+        return start + torch.where(gone > length, 2 * length - gone, gone)
 
     def stretches(self, probability: float) -> Tensor:
         """[B, T, J, 1]: in which frames a joint is lost, if it is; a stretch may reach over the segment's ends."""

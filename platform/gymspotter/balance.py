@@ -55,9 +55,9 @@ def class_weights(targets: NDArray[np.int64], classes: int) -> NDArray[np.float3
     return weights
 
 
-def balanced_order(targets: Tensor, weights: Tensor) -> Tensor:
+def balanced_order(targets: Tensor, weights: Tensor, generator: torch.Generator | None = None) -> Tensor:
     """As many indices into ``targets`` [S] as it has entries, drawn with the class ``weights`` [K], on their device.
 
     With `class_weights` every class comes equally often on average: segments of a small one several times.
     """
-    return torch.multinomial(weights[targets], len(targets), replacement=True)
+    return torch.multinomial(weights[targets], len(targets), replacement=True, generator=generator)

@@ -1,13 +1,18 @@
 """The training loop: how a model is trained (`FitConfig`), and one pass after another over a training side.
 
+Several workers may share a pass (`Share`): each takes its part of every batch, and gradients are averaged between them
+by whoever wraps the model. What is drawn at random in an epoch hangs on the seed, the epoch and the worker alone, so a
+training that goes on from a saved state draws what it would have drawn.
+
 Shapes: B batch, S segments, T frames, J joints, C = 3 coordinates, K classes.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Any, Literal, Protocol, get_args
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -94,49 +99,147 @@ def _check_known(name: str, value: str, known: Sequence[str]) -> None:
         raise InputError(f"{name} is {value!r}: use one of {', '.join(known)}.")
 
 
-class Loop:
-    """Epoch after epoch over one training side on its device; ``result`` is the model to keep so far."""
+@dataclass(frozen=True, kw_only=True)
+class Share:
+    """Which of the ``workers`` of one training this is, from 0 on."""
+
+    rank: int = 0
+    workers: int = 1
+
+
+ALONE = Share()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """A worker's part of a batch: normalised ``poses`` [B, T, J, C] and ``targets`` [B] on its device.
+
+    ``segments`` are those of the whole batch, and ``weight`` is the sum of their class weights.
+    """
+
+    poses: Tensor
+    targets: Tensor
+    segments: int
+    weight: Tensor | float
+
+
+class Batches(Protocol):
+    """Where the batches of an epoch come from: `Resident`, or a stream."""
+
+    steps: int
+    """Batches an epoch."""
+
+    def of_epoch(self, number: int) -> Iterator[Batch]:
+        """The batches of one epoch, in an order of its own."""
+        ...
+
+
+class Resident:
+    """The whole training side as one tensor on the device; nothing is loaded per batch."""
 
     def __init__(
-        self, fusion: nn.Module, config: FitConfig, poses: Tensor, targets: Tensor, *, classes: int, layout: Layout
+        self, poses: Tensor, targets: Tensor, config: FitConfig, *, outputs: int, share: Share = ALONE
     ) -> None:
-        self.fusion, self.config, self.poses, self.targets, self.classes = fusion, config, poses, targets, classes
-        self.forward = torch.compile(fusion) if config.compile else fusion
+        self.poses, self.targets, self.config, self.share = poses, targets, config, share
+        self.weights = torch.from_numpy(class_weights(targets.cpu().numpy(), outputs)).to(poses.device)
+        self.steps = math.ceil(len(poses) / config.batch_size)
+
+    def of_epoch(self, number: int) -> Iterator[Batch]:
+        """The same segments in the same batches, however many workers share them."""
+        for batch in self._order(number).to(self.poses.device).split(self.config.batch_size):
+            weight = self.weights[self.targets[batch]].sum() if self.config.balance == "weights" else len(batch)
+            workers = self.share.workers
+            if len(batch) < workers:  # nobody may go without: all do the whole of it
+                mine, weight = batch, weight * workers
+            else:
+                mine = batch.tensor_split(workers)[self.share.rank]
+            yield Batch(poses=self.poses[mine], targets=self.targets[mine], segments=len(batch), weight=weight)
+
+    def _order(self, number: int) -> Tensor:
+        generator = torch.Generator().manual_seed(_seed(self.config.seed, number))
+        if self.config.balance == "sampler":
+            return balanced_order(self.targets.cpu(), self.weights.cpu(), generator)
+        return torch.randperm(len(self.poses), generator=generator)
+
+
+class Loop:
+    """Epoch after epoch over one training side; ``result`` is the model to keep so far.
+
+    ``weights`` [K] are those of the classes in the loss, where the configuration asks for them; ``wrap`` lets several
+    workers' gradients become one.
+    """
+
+    def __init__(
+        self,
+        fusion: nn.Module,
+        config: FitConfig,
+        batches: Batches,
+        *,
+        outputs: int,
+        layout: Layout,
+        device: torch.device,
+        weights: Tensor | None = None,
+        share: Share = ALONE,
+        wrap: Callable[[nn.Module], nn.Module] = lambda model: model,
+    ) -> None:
+        self.fusion, self.config, self.batches, self.outputs = fusion, config, batches, outputs
+        self.device, self.weights, self.share = device, weights, share
+        wrapped = wrap(fusion)
+        self.forward = torch.compile(wrapped) if config.compile else wrapped
         self.average = MovingAverage(fusion, config.ema) if config.ema else None
         self.result = self.average.model if self.average else fusion
         self.optimizer = make_optimizer(
             config.optimizer, fusion, learning_rate=config.learning_rate, weight_decay=config.weight_decay
         )
-        steps = config.epochs * math.ceil(len(poses) / config.batch_size)
-        self.schedule = make_schedule(config.schedule, self.optimizer, steps=steps)
+        self.schedule = make_schedule(config.schedule, self.optimizer, steps=config.epochs * batches.steps)
         self.augment = Augment(config.augment, layout) if config.augment else None
-        self.generator = torch.Generator(poses.device).manual_seed(config.seed)
-        self.weights = torch.from_numpy(class_weights(targets.cpu().numpy(), classes)).to(poses.device)
+        self.generator = torch.Generator(device)
 
-    def epoch(self) -> float:
-        """One pass; the mean loss."""
+    def epoch(self, number: int) -> float:
+        """One pass, ``number`` from 1 on; the mean loss (of all workers', where they share it: its part of that)."""
         self.fusion.train()
-        total = torch.zeros((), device=self.poses.device)
-        for batch in self._order().split(self.config.batch_size):
-            total += self._step(self.poses[batch], self.targets[batch]) * len(batch)
-        return float(total) / len(self.poses)
+        seed = _seed(self.config.seed, number, self.share.rank)
+        torch.manual_seed(seed)
+        self.generator.manual_seed(seed)
+        total, segments = torch.zeros((), device=self.device), 0
+        for batch in self.batches.of_epoch(number):
+            total += self._step(batch) * batch.segments
+            segments += batch.segments
+        return float(total) / max(segments, 1)
 
-    def _order(self) -> Tensor:
-        if self.config.balance == "sampler":
-            return balanced_order(self.targets, self.weights)
-        return torch.randperm(len(self.poses), device=self.poses.device)
+    def state(self) -> dict[str, Any]:
+        """All that the epochs to come hang on: tensors and plain values."""
+        return {
+            "fusion": self.fusion.state_dict(),
+            "average": self.average.state() if self.average else None,
+            "optimizer": self.optimizer.state_dict(),
+            "schedule": self.schedule.state_dict(),
+        }
 
-    def _step(self, poses: Tensor, targets: Tensor) -> Tensor:
-        c = self.config
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Go on from a `state`."""
+        self.fusion.load_state_dict(state["fusion"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.schedule.load_state_dict(state["schedule"])
+        if self.average:
+            self.average.load_state(state["average"])
+
+    def _step(self, batch: Batch) -> Tensor:
+        """One step; this worker's part of the batch's mean loss."""
+        c, poses, targets = self.config, batch.poses, batch.targets
         if self.augment:
             poses = self.augment(poses, self.generator)
         if c.mixup:
-            poses, targets = mix(poses, targets, self.classes, c.mixup, self.generator)
-        weights = self.weights if c.balance == "weights" else None
+            poses, targets = mix(poses, targets, self.outputs, c.mixup, self.generator)
         with torch.autocast(poses.device.type, torch.bfloat16, enabled=c.bf16):
-            loss = F.cross_entropy(self.forward(poses), targets, weights, label_smoothing=c.label_smoothing)
+            logits = self.forward(poses)
+            loss = (
+                F.cross_entropy(logits, targets, self.weights, label_smoothing=c.label_smoothing, reduction="sum")
+                / batch.weight
+            )
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        # Gradients are averaged over the workers, and each of them has only a part of the batch.
+        (loss * self.share.workers).backward()
         if c.clip:
             nn.utils.clip_grad_norm_(self.fusion.parameters(), c.clip)
         self.optimizer.step()
@@ -144,3 +247,7 @@ class Loop:
         if self.average:
             self.average.update(self.fusion)
         return loss.detach()
+
+
+def _seed(*parts: int) -> int:
+    return int(np.random.SeedSequence(parts).generate_state(1)[0])

@@ -1,7 +1,7 @@
 """How weights move: the optimiser, its learning rate over time, and the moving average of the weights."""
 
 import copy
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import nn
@@ -58,3 +58,12 @@ class MovingAverage:
                 mine.lerp_(theirs, 1 - decay)
             else:
                 mine.copy_(theirs)
+
+    def state(self) -> dict[str, Any]:
+        """The average and how many steps are in it."""
+        return {"model": self.model.state_dict(), "steps": self.steps}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Go on from a `state`."""
+        self.model.load_state_dict(state["model"])
+        self.steps = state["steps"]

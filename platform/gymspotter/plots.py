@@ -1,14 +1,19 @@
 """Pictures for MLflow and the report (matplotlib, without a display)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from gymspotter.calibration import Reliability
+
 # Readable on white, also for most colour-blind readers (Okabe and Ito 2008).
 BLUE, ORANGE, GREEN, GREY = "#0072b2", "#d55e00", "#009e73", "#8a8f98"
+PALE = "#b3d1e6"
+
+_FEW = 10  # answers whose share of right ones says little
 
 
 def confusion_figure(confusion: NDArray[np.int64], classes: Sequence[str]) -> Figure:
@@ -42,4 +47,43 @@ def loss_figure(losses: Sequence[float]) -> Figure:
     axes.set_ylabel("training loss (cross-entropy)")
     axes.set_ylim(bottom=0)
     axes.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
+def reliability_figure(diagrams: Mapping[str, Reliability]) -> Figure:
+    """A reliability diagram (Guo et al. 2017) for each of ``diagrams``, under its title, side by side.
+
+    A bar is how often answers given with that confidence are right; on the line they are right as often as they claim.
+    The strip below says how many answers there are.
+    """
+    figure = Figure(figsize=(3.9 * len(diagrams), 4.9), layout="constrained")
+    rows = figure.subplots(2, len(diagrams), sharex=True, sharey="row", height_ratios=(4, 1), squeeze=False)
+    for (title, diagram), above, below in zip(diagrams.items(), *rows, strict=True):
+        bins = len(diagram.count)
+        middle = (np.arange(bins) + 0.5) / bins
+        few = diagram.count < _FEW
+        for chosen, colour, label in ((~few, BLUE, "share that is right"), (few, PALE, f"of fewer than {_FEW}")):
+            above.bar(middle[chosen], diagram.accuracy[chosen], 0.92 / bins, color=colour, label=label)
+        above.plot((0, 1), (0, 1), color="black", linewidth=1, linestyle="--")
+        above.plot(
+            diagram.confidence,
+            diagram.accuracy,
+            "o",
+            color=ORANGE,
+            markersize=4,
+            clip_on=False,
+            label="mean confidence",
+        )
+        above.set_title(f"{title}\nexpected calibration error {diagram.error:.1%}", fontsize=10)
+        above.set_xlim(0, 1)
+        above.set_ylim(0, 1)
+        below.bar(middle, diagram.count / diagram.count.sum(), 0.92 / bins, color=GREY)
+        below.set_xlabel("confidence")
+        for axes in (above, below):
+            axes.spines[["top", "right"]].set_visible(False)
+    rows[0, 0].set_ylabel("share that is right")
+    rows[1, 0].set_ylabel("share of\nanswers")
+    figure.legend(
+        *rows[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False, fontsize=8
+    )
     return figure

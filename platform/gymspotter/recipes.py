@@ -22,7 +22,6 @@ SPOTTER = FitConfig(
     epochs=100,
     batch_size=32,
     label_smoothing=0.1,
-    # Sequences that begin and end with their action gain nothing from a warped pace, nor exact skeletons from lost joints.
     augment=AugmentConfig(mirror=0.5, turn=30.0, scale=0.1, crop=0.2, warp=0.0, lose=0.0, noise=0.02),
 )
 RECIPES: dict[str, FitConfig] = {name: replace(PAPER, model=name) for name in MODELS} | {"spotter": SPOTTER}

@@ -121,8 +121,25 @@ KINECT20 = Layout(
         "neck": ("head", "shoulder_centre"),
     },
 )  # fmt: skip
+FLORENCE15 = Layout(
+    name="florence15",
+    joints=(
+        "head", "neck", "spine", "l_shoulder", "l_elbow", "l_wrist", "r_shoulder", "r_elbow", "r_wrist", "l_hip",
+        "l_knee", "l_ankle", "r_hip", "r_knee", "r_ankle",
+    ),
+    bones=(
+        *_LIMBS, ("spine", "neck"), ("neck", "head"), ("neck", "l_shoulder"), ("neck", "r_shoulder"),
+        ("spine", "l_hip"), ("spine", "r_hip"),
+    ),
+    # Its neck is where Kinect's shoulder centre is.
+    canonical=_LIMB_JOINTS
+    | {
+        "hip": ("l_hip", "r_hip"), "spine": ("spine",), "thorax": ("neck",), "head": ("head",),
+        "neck": ("head", "neck"),
+    },
+)  # fmt: skip
 CANONICAL = H36M17
-LAYOUTS: dict[str, Layout] = {layout.name: layout for layout in (H36M17, BLAZEPOSE33, COCO17, KINECT20)}
+LAYOUTS: dict[str, Layout] = {layout.name: layout for layout in (H36M17, BLAZEPOSE33, COCO17, KINECT20, FLORENCE15)}
 
 
 def layout(name: str) -> Layout:

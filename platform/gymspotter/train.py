@@ -10,6 +10,7 @@ import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,6 +20,7 @@ import tyro
 from tqdm import tqdm
 
 from gymspotter import registry
+from gymspotter.distributed import Workers, fit_distributed
 from gymspotter.errors import InputError
 from gymspotter.fit import Epoch, Fitted, evaluate, fit
 from gymspotter.labels import EXERCISES
@@ -44,6 +46,8 @@ class TrainOptions:
     """More stores, for the training side only (for example `gymspotter synth --kind skeletons`)."""
     fit: tyro.conf.OmitArgPrefixes[FitConfig] = field(default_factory=FitConfig)
     """How the model is trained: by default as `recipes` says for it."""
+    cluster: tyro.conf.OmitArgPrefixes[Workers] = field(default_factory=Workers)
+    """How the training is spread over a cluster."""
     stride: int = SEGMENT_FRAMES // 2
     """Frames from one segment of a video to the next; less than 60 means that they overlap."""
     protocol: Protocol = "group"
@@ -152,7 +156,8 @@ def train(options: TrainOptions) -> TrainResult:
                 validated = {} if epoch.validation_f1 is None else {"validation_f1": f"{epoch.validation_f1:.3f}"}
                 bar.set_postfix(loss=f"{epoch.loss:.3f}", **validated)
 
-            fitted = fit(sides.train, options.fit, validation=sides.validation, on_epoch=on_epoch)
+            train_it = partial(fit_distributed, workers=options.cluster) if options.cluster.workers else fit
+            fitted = train_it(sides.train, options.fit, validation=sides.validation, on_epoch=on_epoch)
         scores = evaluate(fitted.classifier, sides.test)
         for epoch in fitted.epochs:
             values = {

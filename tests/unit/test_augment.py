@@ -153,3 +153,41 @@ def test_mixing_with_strength_zero_changes_nothing(poses):
 def test_a_bad_strength_names_its_field(field, value):
     with pytest.raises(InputError, match=f"{field} is"):
         AugmentConfig(**{field: value})
+
+
+def test_a_tilt_is_a_rotation_the_same_for_all_frames(poses):
+    tilted = only(tilt=20.0)(poses, seeded())
+    torch.testing.assert_close(tilted.norm(dim=-1), poses.norm(dim=-1))
+    first = torch.linalg.lstsq(poses[:, 0], tilted[:, 0]).solution
+    torch.testing.assert_close(poses[:, 30] @ first, tilted[:, 30], atol=1e-3, rtol=1e-3)
+    torch.testing.assert_close(first @ first.transpose(1, 2), torch.eye(3).expand(64, 3, 3), atol=1e-3, rtol=1e-3)
+    # The vertical leans by at most 20 degrees to the side and 20 towards the camera.
+    assert first[:, 1, 1].min() > math.cos(math.radians(20)) ** 2 - 1e-3
+    assert first[:, 1, 1].max() < 1
+
+
+def test_a_stretch_changes_each_axis_on_its_own_within_its_limit(poses):
+    ratio = (only(stretch=0.2)(poses, seeded())[:, 10, 5] / poses[:, 10, 5]).abs()
+    assert 0.8 <= ratio.min() < 0.85
+    assert 1.15 < ratio.max() <= 1.2 + 1e-5
+    assert (ratio[:, 0] - ratio[:, 2]).abs().max() > 0.1
+
+
+def test_a_short_part_is_played_forth_and_back():
+    time = torch.zeros(64, 60, 17, 3)
+    time[:, :, LEFT_WRIST, 0] = torch.arange(60.0)
+    shown = only(short=1.0)(time, seeded())[:, :, LEFT_WRIST, 0]
+    assert shown.min() >= 0
+    assert shown.max() <= 59
+    steps = shown.diff(dim=1)
+    turns = (steps[:, 1:] * steps[:, :-1] < 0).sum(dim=1)
+    assert steps.abs().max() <= 1 + 1e-4
+    assert turns.float().mean() > 2
+    length = shown.amax(dim=1) - shown.amin(dim=1)
+    assert length.min() > 8
+    assert length.max() > 45
+
+
+def test_about_the_given_share_is_shown_in_part(poses):
+    changed = (only(short=0.4)(poses, seeded()) != poses).flatten(1).any(dim=1)
+    assert 0.25 < changed.float().mean() < 0.55

@@ -19,16 +19,16 @@ from gymspotter.windows import cut_segments
 def sides():
     options = SynthOptions(seed=5)
     chosen = ("squat", "plank", "lateral raise")
-    tracks = [make_track(Item(exercise=e, number=k, seed=5), options) for e in chosen for k in range(12)]
+    tracks = [make_track(Item(exercise=e, number=k, seed=5), options) for e in chosen for k in range(30)]
     return split(cut_segments(tracks)[0], seed=0)
 
 
 def test_exercises_that_look_different_are_learnt(sides):
     epochs = []
-    fitted = fit(sides.train, FitConfig(epochs=25, batch_size=8), on_epoch=epochs.append)
+    fitted = fit(sides.train, FitConfig(epochs=30, batch_size=8), on_epoch=epochs.append)
     assert epochs == fitted.epochs
-    assert [epoch.number for epoch in epochs] == list(range(1, 26))
-    assert fitted.best == 25
+    assert [epoch.number for epoch in epochs] == list(range(1, 31))
+    assert fitted.best == 30
     assert fitted.losses[-1] < 0.3 < fitted.losses[0]
     assert evaluate(fitted.classifier, sides.test).accuracy >= 0.9
 

@@ -29,7 +29,15 @@ MODELS: dict[str, tuple[type[nn.Module], type]] = {
 
 
 class Classifier(nn.Module):
-    """What is exported and served: raw poses in, calibrated logits out; see `Normalise` for what NaN becomes."""
+    """What is exported and served: raw poses in, calibrated logits out; see `Normalise` for what NaN becomes.
+
+    With ``others`` the fusion's last output stands for "none of these", and the logits are differences to it. The
+    ``temperature`` says how sure the probabilities are; ``level`` is added to every logit, which moves `unknown`
+    (see `gymspotter.unknown`) and no probability. `calibration.calibrate` finds both.
+    """
+
+    temperature: Tensor
+    level: Tensor
 
     def __init__(
         self,
@@ -38,21 +46,30 @@ class Classifier(nn.Module):
         layout: Layout = CANONICAL,
         *,
         align_facing: bool = True,
+        others: bool = False,
+        level: float = 0.0,
     ) -> None:
         super().__init__()
         self.normalise = Normalise(layout, align_facing=align_facing)
-        self.fusion = fusion
+        self.fusion, self.others = fusion, others
         self.register_buffer("temperature", Tensor([temperature]))
+        self.register_buffer("level", Tensor([level]))
 
     def forward(self, poses: Tensor) -> Tensor:
         """Logits [B, K] of poses [B, T, J, 3] in metres, NaN allowed."""
-        return self.fusion(self.normalise(poses)) / self.temperature
+        logits = self.fusion(self.normalise(poses))
+        if self.others:
+            logits = logits[:, :-1] - logits[:, -1:]
+        return logits / self.temperature + self.level
 
 
 def build(
-    name: str, config: Any = None, *, classes: int, frames: int, layout: Layout = CANONICAL, align_facing: bool = True
-) -> Classifier:
+    name: str, config: Any = None, *, classes: int, frames: int, layout: Layout = CANONICAL,
+    align_facing: bool = True, others: bool = False,
+) -> Classifier:  # fmt: skip
     """A classifier with fresh weights, of any layout; ``config`` is that of the fusion model, by default its own.
+
+    With ``others`` the fusion has an output more than there are ``classes``, for "none of these".
 
     Raises:
         InputError: there is no such model.
@@ -61,5 +78,6 @@ def build(
         raise InputError(f"model {name!r} is not known: use one of {', '.join(MODELS)}.")
     model_class, config_class = MODELS[name]
     more = {"layout": layout} if model_class is Spotter else {}
-    fusion = model_class(config or config_class(), joints=len(layout.joints), frames=frames, classes=classes, **more)
-    return Classifier(fusion, layout=layout, align_facing=align_facing)
+    outputs = classes + others
+    fusion = model_class(config or config_class(), joints=len(layout.joints), frames=frames, classes=outputs, **more)
+    return Classifier(fusion, layout=layout, align_facing=align_facing, others=others)

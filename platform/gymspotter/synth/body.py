@@ -28,11 +28,11 @@ SOLE = 0.02
 
 # Fraction of stature for men and women, and its spread between people of one stature.
 _MIDLINE = {
-    "lumbar": (0.135, 0.137, 0.03), "chest": (0.153, 0.151, 0.03), "neck": (0.112, 0.112, 0.03),
-    "face": (0.068, 0.068, 0.03),
+    "lumbar": (0.135, 0.137, 0.05), "chest": (0.153, 0.151, 0.05), "neck": (0.112, 0.112, 0.06),
+    "face": (0.068, 0.068, 0.06),
 }  # fmt: skip
 _PAIRED = {
-    "pelvis": (0.055, 0.058, 0.05), "clavicle": (0.110, 0.103, 0.05), "upper_arm": (0.172, 0.171, 0.03),
+    "pelvis": (0.055, 0.058, 0.09), "clavicle": (0.110, 0.103, 0.08), "upper_arm": (0.172, 0.171, 0.03),
     "forearm": (0.146, 0.143, 0.03), "hand": (0.052, 0.050, 0.03), "thigh": (0.245, 0.247, 0.03),
     "shank": (0.246, 0.244, 0.03), "ankle": (0.039, 0.038, 0.03), "foot": (0.112, 0.108, 0.03),
 }  # fmt: skip
@@ -44,7 +44,7 @@ def sample_build(rng: np.random.Generator) -> Build:
     height = float(np.clip(rng.normal(1.64 + 0.14 * manly, 0.065), 1.5, 2.0))
     lengths = {}
     # Long arms and long legs come in pairs of bones, so the limbs share a factor.
-    limb = {"arm": rng.normal(1, 0.02), "leg": rng.normal(1, 0.02)}
+    limb = {"arm": np.clip(rng.normal(1, 0.03), 0.94, 1.06), "leg": np.clip(rng.normal(1, 0.03), 0.94, 1.06)}
     for bone, (man, woman, spread) in _MIDLINE.items():
         lengths[bone] = _bone(rng, height * (woman + (man - woman) * manly), spread)
     for bone, (man, woman, spread) in _PAIRED.items():

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from gymspotter.synth.body import SIDES, SIGN, Figure, Side
+from gymspotter.synth.body import SIDES, SIGN, Figure, Side, hip_below
 from gymspotter.synth.geometry import Angle, Vectors, apply, bent_length, lerp, unit, vec
-from gymspotter.synth.props import bench, box, rod
+from gymspotter.synth.props import across, bench, box, posts, rod
 from gymspotter.synth.take import Motion, Prop, Take
 from gymspotter.synth.tempo import LOWER_FIRST, Pace, Signal
 
@@ -16,21 +16,25 @@ def push_up(take: Take) -> Motion:
     """A stiff body turns about the toes (or the knees) between straight arms and a chest near the floor."""
     tempo = take.tempo(LOWER_FIRST)
     p, length = tempo.phase, take.build.lengths
-    half = take.pick(0.22, 0.38) * take.build.height / 1.75
-    elbow = lerp(take.pick(8, 18), take.pick(75, 112), p)
+    half = take.pick(0.15, 0.4) * take.build.height / 1.75
+    elbow = lerp(take.pick(12, 26), take.pick(62, 115), p)
+    # Some put the hands on a bench or a box.
+    base = take.pick(0.15, 0.4) if take.chance(0.1) else 0.0
     arms = [bent_length(length[f"{s}_upper_arm"], length[f"{s}_forearm"], elbow) for s in SIDES]
     ahead = lerp(take.pick(-0.02, 0.05), take.pick(0.02, 0.12), p)
-    shoulder = FLAT_WRIST + np.sqrt(np.minimum(*arms) ** 2 - ahead**2 - (half - length["r_clavicle"]) ** 2) - 0.006
-    pike = take.rng.normal(3, 5) + take.rng.normal(0, 3) * p + take.wander(1.0)
-    figure = _prone(take, shoulder, pike, knees=take.chance(0.12))
+    upright = np.sqrt(np.minimum(*arms) ** 2 - ahead**2 - (half - length["r_clavicle"]) ** 2)
+    shoulder = base + FLAT_WRIST + upright - 0.006
+    pike = take.rng.normal(3, 6) + take.rng.normal(0, 3) * p + take.wander(1.0)
+    figure = _prone(take, shoulder, pike, knees=not base and take.chance(0.15))
     top = np.argmin(p)
     hands_z = float(figure.shoulders[top, 2] - ahead[top])
     flare = take.pick(0.3, 1.2)
     for s in SIDES:
         palm = vec(-SIGN[s] * take.pick(0.0, 0.3), -0.3, 1)
-        knuckles = vec(SIGN[s] * half, FLAT_WRIST, hands_z) + length[f"{s}_hand"] * unit(palm)
+        knuckles = vec(SIGN[s] * half, base + FLAT_WRIST, hands_z) + length[f"{s}_hand"] * unit(palm)
         figure.arm(s, knuckles, vec(SIGN[s] * flare, 0.2, -1), palm=palm)
-    return Motion(figure=figure, props=[], repetitions=tempo.repetitions)
+    props: list[Prop] = [box(vec(0, base / 2, hands_z + 0.12), (1.0, base, 0.36), "wood")] if base else []
+    return Motion(figure=figure, props=props, repetitions=tempo.repetitions)
 
 
 def plank(take: Take) -> Motion:
@@ -112,8 +116,44 @@ def _mat(figure: Figure) -> Prop:
 
 
 def leg_raises(take: Take) -> Motion:
-    """Lying on the back, both legs rise from just over the floor until they point up."""
-    tempo = take.tempo(Pace(out=(1.0, 2.0), hold=(0.0, 0.5), back=(1.1, 2.4), rest=(0.0, 0.5)))
+    """Lying on the back, or hanging from a bar, the legs rise from just over the floor until they point up."""
+    return _hanging_leg_raises(take) if take.chance(0.22) else _lying_leg_raises(take)
+
+
+def _hanging_leg_raises(take: Take) -> Motion:
+    """From a straight hang the legs swing up before the body, straight or with bent knees."""
+    tempo = take.tempo(Pace(out=(0.6, 1.6), hold=(0.0, 0.5), back=(0.7, 2.0), rest=(0.05, 0.8)))
+    p, build, scale = tempo.phase, take.build, take.build.height / 1.75
+    length = build.lengths
+    highest, bent = take.pick(50, 120), take.pick(0, 1) ** 1.5 * 95
+    lean = lerp(take.pick(-4, 6), -take.pick(4, 30), p) + take.wander(1.5, (0.3, 0.8))
+    trunk = take.spine(lean, bend=take.pick(0, 25) * p, nod=take.pick(-10, 15))
+    half, shrug = take.pick(0.2, 0.4) * scale, take.pick(4, 16)
+    arm = min(length[f"{s}_upper_arm"] + length[f"{s}_forearm"] + length[f"{s}_hand"] for s in SIDES)
+    legs = length["r_thigh"] + length["r_shank"] + length["r_ankle"]
+    bar = arm + length["lumbar"] + length["chest"] + legs + take.pick(0.12, 0.4)
+    raised = length["r_clavicle"] * np.sin(np.radians(shrug))
+    hang = np.sqrt((take.pick(0.94, 0.985) * arm) ** 2 - (half - length["r_clavicle"]) ** 2)
+    thorax = vec(take.wander(0.006), bar - hang - raised, -take.pick(0.0, 0.08) - take.pick(0.0, 0.15) * p)
+    figure = Figure(build, hip_below(build, thorax, trunk), trunk, shrug=shrug)
+    together = take.pick(-0.04, 0.06)
+    for s in SIDES:
+        figure.arm(s, vec(SIGN[s] * half, bar, 0), vec(SIGN[s], -0.4, 0.3))
+        up = np.radians(-90 + lerp(take.pick(-6, 4), highest, p) + take.wander(1.5))
+        knee = up - np.radians(lerp(take.pick(2, 12), max(bent, 4), p) + take.wander(1.0) + 3)
+        figure.leg_along(
+            s, vec(SIGN[s] * together, np.sin(up), np.cos(up)), vec(SIGN[s] * together, np.sin(knee), np.cos(knee))
+        )
+        figure.foot_on_shank(s, take.pick(15, 55))
+    props: list[Prop] = [across(vec(0, bar, 0), 1.3), *posts(0.65, 0, bar)]
+    return Motion(figure=figure, props=props, repetitions=tempo.repetitions)
+
+
+def _lying_leg_raises(take: Take) -> Motion:
+    style = take.one_of({"both": 0.82, "turns": 0.1, "one": 0.08})
+    tempo = take.tempo(
+        Pace(out=(0.8, 2.0), hold=(0.0, 0.5), back=(0.9, 2.4), rest=(0.0, 0.5), full_return=style == "turns")
+    )
     p, on_bench = tempo.phase, take.chance(0.15)
     base = take.pick(0.42, 0.48) if on_bench else 0.0
     highest = take.pick(55, 98)
@@ -125,8 +165,9 @@ def leg_raises(take: Take) -> Motion:
     low, high = (take.pick(40, 70), take.pick(70, 100)) if bent_knees else (take.pick(3, 14), take.pick(3, 32))
     # Heels stay off the floor.
     lowest = 0.56 * low + take.pick(1, 13)
-    together = take.pick(-0.06, 0.02)
-    for s in SIDES:
+    together = take.pick(-0.06, 0.06)
+    turns = tempo.turns(2) if style == "turns" else [p, 0 * p if style == "one" else p]
+    for s, p in zip(SIDES, turns, strict=True):
         up = lerp(lowest, highest, p) + take.rng.normal(0, 1) + take.wander(0.8)
         knee = lerp(low, high, p) + take.wander(1.2) + 2
         thigh, shank = np.radians(up), np.radians(up - knee)
@@ -166,13 +207,13 @@ def russian_twist(take: Take) -> Motion:
     """
     tempo = take.tempo(Pace(out=(0.5, 1.4), hold=(0.0, 0.3), back=(0.5, 1.4), rest=(0.0, 0.3)))
     side = (2 * tempo.phase - 1) * take.rng.choice((-1, 1))
-    turned, swing = take.pick(22, 58), take.pick(0.05, 0.3)
-    trunk = take.spine(-take.pick(30, 52), bend=take.pick(4, 22), twist=turned * side, nod=take.pick(0, 20))
+    turned, swing = take.pick(16, 66), take.pick(0.03, 0.34)
+    trunk = take.spine(-take.pick(20, 58), bend=take.pick(4, 22), twist=turned * side, nod=take.pick(0, 20))
     hip = vec(take.wander(0.004), 0.105, take.wander(0.004))
     figure = Figure(take.build, hip, trunk)
     lifted = take.chance(0.5)
     _drawn_up_legs(take, figure, side, take.pick(0.12, 0.4) if lifted else 0.0)
-    ahead, drop = take.pick(0.24, 0.34), take.pick(-0.18, -0.03)
+    ahead, drop = take.pick(0.22, 0.46), take.pick(-0.2, 0.0)
     centre = figure.on_chest(vec(swing * side, drop - take.pick(0.04, 0.2) * side**2, ahead - 0.06 * side**2))
     # Hands and ball stay over the floor beside the hips.
     centre[:, 1] = np.maximum(centre[:, 1], 0.13)
@@ -192,7 +233,7 @@ def russian_twist(take: Take) -> Motion:
 
 def _drawn_up_legs(take: Take, figure: Figure, side: Signal, lift: float) -> None:
     """Knees drawn up, heels on the floor or ``lift`` metres over it; lifted legs sway against the turning trunk."""
-    length, knee, apart = take.build.lengths, take.pick(45, 92), take.pick(0.06, 0.24)
+    length, knee, apart = take.build.lengths, take.pick(35, 100), take.pick(0.04, 0.4)
     leg = bent_length(length["r_thigh"], length["r_shank"], knee)
     for s in SIDES:
         height = length[f"{s}_ankle"] + 0.02 + lift

@@ -25,12 +25,16 @@ from gymspotter.store import write_tracks
 from gymspotter.synth.camera import Camera, sample_camera
 from gymspotter.synth.film import film, truth, write_truth
 from gymspotter.synth.look import sample_look
-from gymspotter.synth.perform import perform, sensor_noise
+from gymspotter.synth.others import OTHERS
+from gymspotter.synth.perform import MOTIONS, perform
 from gymspotter.synth.scene import Performance
+from gymspotter.synth.seen import blazepose_errors
 from gymspotter.tracks import Track
+from gymspotter.unknown import NONE
 from gymspotter.video import grid_times
 
 _TRACKS_PER_FILE = 2048
+_MOVEMENTS = tuple(MOTIONS)  # exercises first, in their order
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +47,10 @@ class SynthOptions:
     """Rendered H.264 videos with ground truth beside them, or exact skeleton tracks (thousands a minute)."""
     per_exercise: int = 5
     """Performances of each exercise."""
+    others: int = 0
+    """Performances of each of the movements that are none of the exercises (rest, walking, talking, warming up ...)."""
+    close: float = 0.0
+    """Videos only: share of close-ups, in which feet, hands or head may be out of the picture."""
     paper_sizes: bool = False
     """As many performances of each exercise as Table 1 of the paper has segments (12,358), instead of per-exercise."""
     seconds: float = 12.0
@@ -54,12 +62,19 @@ class SynthOptions:
     height: int = 480
     """Height of a video."""
     noise: float = 0.0
-    """Skeletons only: errors like an estimator's, from 0 (exact) to about 1."""
+    """Skeletons only: errors like BlazePose's, from 0 (exact) to 1 (as large as its own)."""
     seed: int = 0
     """Everything is drawn from it; the same seed gives the same data on any machine."""
 
     def __post_init__(self) -> None:
-        for name, least in (("per_exercise", 1), ("seconds", 1), ("fps", 1), ("width", 64), ("height", 64)):
+        for name, least in (
+            ("per_exercise", 1),
+            ("others", 0),
+            ("seconds", 1),
+            ("fps", 1),
+            ("width", 64),
+            ("height", 64),
+        ):
             if getattr(self, name) < least:
                 raise InputError(f"{name.replace('_', '-')} is {getattr(self, name):g}: use at least {least}.")
         if self.width % 2 or self.height % 2:
@@ -68,13 +83,15 @@ class SynthOptions:
             raise InputError(f"fps is {self.fps:g}: use a multiple of {GRID_FPS:g}, the sampling grid.")
         if self.kind == "videos" and not storage.is_local(self.out):
             raise InputError(f"out is {self.out!r}: videos are rendered to local disk, name a folder there.")
+        if not 0 <= self.close <= 1:
+            raise InputError(f"close is {self.close:g}: use 0 to 1.")
         if self.noise < 0:
             raise InputError(f"noise is {self.noise:g}: use 0 or more.")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Item:
-    """Performance number ``number`` of an exercise, under one seed."""
+    """Performance number ``number`` of an exercise (or of one of synth.others.OTHERS), under one seed."""
 
     exercise: str
     number: int
@@ -85,9 +102,14 @@ class Item:
         """A file name without spaces, and the group: every performance has an athlete of its own."""
         return f"{self.exercise.replace(' ', '-')}-s{self.seed}-{self.number:04d}"
 
+    @property
+    def label(self) -> str:
+        """The exercise, or what all other movements are labelled."""
+        return self.exercise if self.exercise in EXERCISES else NONE
+
     def rng(self, purpose: int) -> np.random.Generator:
         """A generator of its own for each purpose, so that none depends on how much another drew."""
-        return np.random.default_rng([self.seed, EXERCISES.index(self.exercise), self.number, purpose])
+        return np.random.default_rng([self.seed, _MOVEMENTS.index(self.exercise), self.number, purpose])
 
 
 def synthesise(options: SynthOptions) -> int:
@@ -108,23 +130,26 @@ def synthesise(options: SynthOptions) -> int:
 
 
 def plan(options: SynthOptions) -> Iterator[Item]:
-    """What is to be made, exercise by exercise."""
+    """What is to be made, exercise by exercise and then movement by movement."""
     for exercise in EXERCISES:
         count = PAPER_CLASS_SIZES[exercise] if options.paper_sizes else options.per_exercise
         for number in range(count):
             yield Item(exercise=exercise, number=number, seed=options.seed)
+    for movement in OTHERS:
+        for number in range(options.others):
+            yield Item(exercise=movement, number=number, seed=options.seed)
 
 
 def stage(item: Item, options: SynthOptions) -> tuple[Performance, Camera]:
     """The performance and the camera of one item."""
     performance = perform(item.exercise, item.rng(0), seconds=options.seconds, fps=options.fps)
-    return performance, sample_camera(performance, item.rng(1))
+    return performance, sample_camera(performance, item.rng(1), close=options.close)
 
 
 def make_video(item: Item, options: SynthOptions) -> Path:
-    """Render one item to ``out/<exercise>/<name>.mp4``, with its truth beside it."""
+    """Render one item to ``out/<label>/<name>.mp4``, with its truth beside it."""
     performance, camera = stage(item, options)
-    path = storage.local(options.out) / item.exercise / f"{item.name}.mp4"
+    path = storage.local(options.out) / item.label / f"{item.name}.mp4"
     film(performance, camera, sample_look(item.rng(2)), path, width=options.width, height=options.height)
     write_truth(path, truth(performance, camera, options.width, options.height), seed=item.seed)
     return path
@@ -137,13 +162,13 @@ def make_track(item: Item, options: SynthOptions) -> Track:
     on_grid = np.round(grid_times(0, options.seconds, GRID_FPS) * options.fps).astype(int)
     joints = facts["joints"][on_grid]
     if options.noise:
-        joints = sensor_noise(joints, item.rng(3), options.noise, fps=GRID_FPS)
+        joints = blazepose_errors().seen(joints, item.rng(3), level=options.noise)
     uri = f"synth:{item.name}"
     return Track(
         video_id=hashlib.sha256(uri.encode()).hexdigest()[:16],
         span=0,
         uri=uri,
-        label=item.exercise,
+        label=item.label,
         group=item.name,
         fps=GRID_FPS,
         t0=0.0,
@@ -183,7 +208,7 @@ def _videos(items: list[Item], options: SynthOptions) -> Iterator[None]:
         cv2.setNumThreads(1)
         return str(make_video(item, options))
 
-    rows = [f"{item.exercise}/{item.name}.mp4,{item.exercise},{item.name}" for item in items]
+    rows = [f"{item.label}/{item.name}.mp4,{item.label},{item.name}" for item in items]
     manifest = "\n".join(["uri,label,group", *rows]) + "\n"
     storage.write_whole(storage.join(options.out, MANIFEST), manifest.encode())
     pending = [render_one.remote(item) for item in items]

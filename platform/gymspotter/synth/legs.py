@@ -13,19 +13,19 @@ def squat(take: Take) -> Motion:
     """Knees and hips bend together over planted feet while the load stays above the middle of the foot."""
     tempo = take.tempo(LOWER_FIRST)
     p, build = tempo.phase, take.build
-    style = take.one_of({"back": 0.62, "front": 0.12, "goblet": 0.13, "air": 0.13})
+    style = take.one_of({"back": 0.52, "front": 0.1, "goblet": 0.11, "air": 0.27})
     scale = build.height / 1.75
-    feet = take.feet(apart=take.pick(0.26, 0.6) * scale, toe_out=(5, 32))
-    knee = lerp(take.pick(4, 12), take.pick(82, 122), p)
-    deepest = take.pick(16, 34) if style in ("front", "goblet") else take.pick(22, 48)
-    lean = lerp(take.pick(0, 6), deepest, p)
+    feet = take.feet(apart=take.pick(0.2, 0.75) * scale, toe_out=(2, 38))
+    knee = lerp(take.pick(3, 14), take.pick(58, 130), p)
+    deepest = take.pick(8, 36) if style in ("front", "goblet") else take.pick(14, 54)
+    lean = lerp(take.pick(-2, 8), deepest, p)
     trunk = take.spine(lean, bend=take.pick(-6, 6) * p, nod=-take.pick(0.3, 0.8) * lean)
     length = build.lengths["lumbar"] + build.lengths["chest"]
     shortest = bent_length(build.lengths["r_thigh"], build.lengths["r_shank"], knee)
     z = np.maximum(take.pick(0.02, 0.07) - length * np.sin(np.radians(lean)), -0.72 * shortest) + take.wander(0.006)
     shift = take.rng.normal(0, 0.012) * p + take.wander(0.006)
     figure = Figure(build, take.hip_over(feet, trunk, knee, z, shift), trunk)
-    take.stand(figure, feet, take.pick(-8, 8) * p)
+    take.stand(figure, feet, take.pick(-14, 10) * p)
     return Motion(figure=figure, props=_squat_load(take, figure, style, p), repetitions=tempo.repetitions)
 
 
@@ -46,11 +46,16 @@ def _squat_load(take: Take, figure: Figure, style: str, p: Signal) -> list[Prop]
             figure.arm(s, hold + vec(SIGN[s] * 0.06, 0, 0), apply(figure.trunk.chest, (SIGN[s] * 0.5, -1, 0)))
         props += dumbbell(hold, Y, size=0.075)
     else:
-        ahead = take.pick(0.0, 0.35) + take.pick(0.8, 1.0) * p
-        clasp = take.one_of({"apart": 0.6, "clasped": 0.4}) == "clasped"
+        ahead = take.pick(0.0, 0.35) + take.pick(0.3, 1.0) * p
+        # Where the hands go: ahead of the body, or at a place (left, up, front) on it with the elbows at a pole.
+        places = {"clasped": (0.03, -0.12, 0.27), "crossed": (-0.14, -0.04, 0.12), "head": (0.1, 0.22, -0.06),
+                  "hips": (0.17, -0.42, 0.06)}  # fmt: skip
+        place = take.one_of({"ahead": 0.45, "clasped": 0.2, "crossed": 0.15, "head": 0.1, "hips": 0.1})
         for s in SIDES:
-            if clasp:
-                figure.arm(s, figure.on_chest((SIGN[s] * 0.03, -0.12, 0.27)), vec(SIGN[s] * 0.6, -1, 0))
+            if place != "ahead":
+                x, up, front = places[place]
+                elbows = (SIGN[s], 0.3 if place == "head" else -0.4, 0.5 if place == "crossed" else -0.1)
+                figure.arm(s, figure.on_chest((SIGN[s] * x, up, front)), apply(figure.trunk.chest, elbows))
             else:
                 upper = vec(SIGN[s] * 0.12, -np.cos(ahead * np.pi / 2), np.sin(ahead * np.pi / 2))
                 figure.arm_along(s, upper, upper + 0.12 * vec(-SIGN[s] * ahead, 1 - ahead, ahead))
@@ -60,13 +65,14 @@ def _squat_load(take: Take, figure: Figure, style: str, p: Signal) -> list[Prop]
 def deadlift(take: Take) -> Motion:
     """From the floor to the hips with straight arms: knees and hips extend together, the knees a little earlier."""
     tempo = take.tempo(Pace(out=(0.8, 1.9), hold=(0.05, 0.8), back=(0.7, 1.8), rest=(0.1, 0.9)))
-    p, scale = tempo.phase, take.build.height / 1.75
+    # A set begins with the bar on the floor, or is filmed from the top of a repetition on.
+    p, scale = 1 - tempo.phase if take.chance(0.25) else tempo.phase, take.build.height / 1.75
     sumo = take.chance(0.18)
     apart = (take.pick(0.55, 0.85) if sumo else take.pick(0.2, 0.36)) * scale
     feet = take.feet(apart=apart, toe_out=(20, 42) if sumo else (0, 18))
     grip = (take.pick(0.3, 0.42) if sumo else take.pick(0.46, 0.62)) * scale
     bar_z, lead = take.pick(0.09, 0.12), take.pick(0.0, 0.05)
-    low_knee = take.pick(58, 86) if sumo else take.pick(54, 80)
+    low_knee = take.pick(54, 96) if sumo else take.pick(50, 90)
     low_lean = _lean_to_floor(take, feet, low_knee, bar_z + lead)
     trunk_length = take.build.lengths["lumbar"] + take.build.lengths["chest"]
     knee = lerp(low_knee, take.pick(3, 9), 1 - (1 - p) ** 1.5)
@@ -93,16 +99,16 @@ def romanian_deadlift(take: Take) -> Motion:
     """A bow at the hips with the knees all but still: from standing to the mid-shin and back, the bar by the legs."""
     tempo = take.tempo(Pace(out=(1.0, 2.4), hold=(0.0, 0.5), back=(0.8, 1.8), rest=(0.05, 0.6)))
     p, scale = tempo.phase, take.build.height / 1.75
-    feet = take.feet(apart=take.pick(0.18, 0.36) * scale, toe_out=(0, 18))
-    bar_z = take.pick(0.1, 0.14)
-    knee = lerp(take.pick(3, 12), take.pick(12, 34), p)
-    low_lean = take.pick(58, 88)
-    lean = lerp(take.pick(-4, 4), low_lean, p)
+    feet = take.feet(apart=take.pick(0.14, 0.44) * scale, toe_out=(0, 22))
+    bar_z = take.pick(0.1, 0.16)
+    knee = lerp(take.pick(3, 14), take.pick(10, 37), p)
+    low_lean = take.pick(46, 90)
+    lean = lerp(take.pick(-6, 8), low_lean, p)
     trunk_length = take.build.lengths["lumbar"] + take.build.lengths["chest"]
     low_z = bar_z + take.pick(-0.02, 0.05) - trunk_length * np.sin(np.radians(low_lean))
     z = lerp(bar_z - take.pick(0.115, 0.14), low_z, p)
-    plates = take.one_of({"bar": 0.75, "dumbbells": 0.25})
-    return _hinge(take, tempo.repetitions, feet, knee, lean, z, bar_z, take.pick(0.42, 0.62) * scale, p, plates=plates)
+    plates = take.one_of({"bar": 0.7, "dumbbells": 0.3})
+    return _hinge(take, tempo.repetitions, feet, knee, lean, z, bar_z, take.pick(0.36, 0.7) * scale, p, plates=plates)
 
 
 def _hinge(
@@ -132,13 +138,19 @@ def _hinge(
 
 
 def hip_thrust(take: Take) -> Motion:
-    """The upper back rests on a bench, the feet on the floor: the hips rise from below until the trunk is level."""
+    """The upper back rests on a bench, the feet on the floor: the hips rise from below until the trunk is level.
+
+    Some do it with the shoulders on the floor (a bridge).
+    """
     tempo = take.tempo(Pace(out=(0.5, 1.3), hold=(0.1, 1.2), back=(0.6, 1.7), rest=(0.05, 0.6)))
     p, build = tempo.phase, take.build
-    height = take.pick(0.36, 0.45)
-    lean = -90 + lerp(take.pick(26, 50), take.pick(-6, 10), p)
+    bridge = take.chance(0.2)
+    height = 0.0 if bridge else take.pick(0.34, 0.46)
+    lean = -90 + (
+        lerp(take.pick(-4, 0), -take.pick(20, 38), p) if bridge else lerp(take.pick(18, 52), take.pick(-8, 14), p)
+    )
     trunk = take.spine(
-        lean, bend=lerp(take.pick(0, 12), take.pick(-6, 6), p), nod=lerp(10, take.pick(15, 45), p), sway=0.6
+        lean, bend=lerp(take.pick(0, 12), take.pick(-6, 6), p), nod=lerp(10, take.pick(10, 50), p), sway=0.6
     )
     back = vec(take.wander(0.004), height + 0.11, take.wander(0.004))
     # The bench's edge is under the shoulder blades.
@@ -152,17 +164,22 @@ def hip_thrust(take: Take) -> Motion:
         z=float(figure.at["hip"][highest, 2]) + build.lengths["r_thigh"] * take.pick(0.85, 1.08),
     )
     take.stand_lying(figure, feet)
-    props: list[Prop] = [box(vec(0, height - 0.05, -0.16), (1.1, 0.1, 0.34), "vinyl")]
-    props += [box(vec(x, (height - 0.1) / 2, -0.16), (0.08, height - 0.1, 0.3), "frame") for x in (-0.4, 0.4)]
+    props: list[Prop] = []
+    if not bridge:
+        props += [box(vec(0, height - 0.05, -0.16), (1.1, 0.1, 0.34), "vinyl")]
+        props += [box(vec(x, (height - 0.1) / 2, -0.16), (0.08, height - 0.1, 0.3), "frame") for x in (-0.4, 0.4)]
     lap = figure.at["hip"] + apply(trunk.pelvis, (0, 0.02, 0.15))
-    if take.chance(0.85):
-        hands = take.grip(lap, take.pick(0.55, 0.85))
+    if take.chance(0.35 if bridge else 0.85):
+        hands = take.grip(lap, take.pick(0.5, 0.9))
         for s in SIDES:
             figure.arm(s, hands[s], vec(SIGN[s] * 1.0, -0.6, -0.2))
         props += barbell(hands, length=2.1, plate=float(np.clip(lap[:, 1].min() - 0.02, 0.1, 0.225)))
     else:
         for s in SIDES:
-            figure.arm(s, figure.on_chest((-SIGN[s] * 0.1, -0.06, 0.15)), apply(trunk.chest, (SIGN[s], -1, 0.2)))
+            if bridge:
+                figure.arm(s, vec(SIGN[s] * take.pick(0.25, 0.45), 0.05, thorax[0, 2] + 0.42), vec(SIGN[s], 0.1, 0))
+            else:
+                figure.arm(s, figure.on_chest((-SIGN[s] * 0.1, -0.06, 0.15)), apply(trunk.chest, (SIGN[s], -1, 0.2)))
     return Motion(figure=figure, props=props, repetitions=tempo.repetitions)
 
 
@@ -170,20 +187,21 @@ def leg_extension(take: Take) -> Motion:
     """Seated in the machine, the shins lift the pad from under the seat until the knees are straight."""
     tempo = take.tempo(Pace(out=(0.5, 1.5), hold=(0.0, 1.0), back=(0.7, 2.0), rest=(0.05, 0.6)))
     p, build = tempo.phase, take.build
-    recline, high = take.pick(4, 26), take.pick(0.54, 0.64)
+    recline, high = take.pick(0, 28), take.pick(0.54, 0.64)
     trunk = take.spine(-recline - take.pick(0, 4) * p, nod=take.pick(-5, 15), sway=0.6)
     hip = vec(take.wander(0.003), high + 0.1, take.wander(0.003))
     figure = Figure(build, hip, trunk)
-    thigh_up = take.pick(-2, 9)
-    folded, straight = take.pick(88, 112), take.pick(3, 24)
-    apart = take.pick(0.01, 0.1)
-    handle = 0.5 * float(figure.shoulders[0, 2]) + take.pick(0.0, 0.12)
+    thigh_up = take.pick(-4, 14)
+    folded, straight = take.pick(78, 116), take.pick(0, 34)
+    apart = take.pick(0.0, 0.2)
+    resting = take.one_of({"none": 0.88, "l": 0.06, "r": 0.06})
+    handle = 0.7 * float(figure.shoulders[0, 2]) + take.pick(0.0, 0.1)
     for s in SIDES:
-        flexion = lerp(folded, straight, p) + take.rng.normal(0, 1.5) + take.wander(0.8)
+        flexion = lerp(folded, straight, (s != resting) * p) + take.rng.normal(0, 1.5) + take.wander(0.8)
         up, down = np.radians(thigh_up + take.wander(0.5)), np.radians(thigh_up - flexion)
         figure.leg_along(s, vec(SIGN[s] * apart, np.sin(up), np.cos(up)), vec(0, np.sin(down), np.cos(down)))
         figure.foot_on_shank(s, take.pick(0, 35))
-        hold = vec(SIGN[s] * take.pick(0.26, 0.3), high + take.pick(-0.03, 0.08), handle + take.rng.normal(0, 0.01))
+        hold = vec(SIGN[s] * take.pick(0.26, 0.3), high + take.pick(0.0, 0.08), handle + take.rng.normal(0, 0.01))
         figure.arm(s, hold, vec(SIGN[s] * 0.4, 0, -1))
     knee = (figure.at["l_knee"] + figure.at["r_knee"]) / 2
     shin = (figure.at["l_ankle"] + figure.at["r_ankle"]) / 2

@@ -15,13 +15,13 @@ def bench_press(take: Take) -> Motion:
 
 
 def incline_bench_press(take: Take) -> Motion:
-    """On a bench whose head end is raised by 25 to 50 degrees: the bar comes down higher on the chest."""
-    return _bench_press(take, take.pick(25, 50), touch=take.pick(-0.12, -0.03))
+    """On a bench whose head end is raised by 24 to 58 degrees: the bar comes down higher on the chest."""
+    return _bench_press(take, take.pick(24, 58), touch=take.pick(-0.14, 0.0))
 
 
 def decline_bench_press(take: Take) -> Motion:
-    """On a bench whose head end is lowered by 12 to 30 degrees, the shins hooked under rollers."""
-    return _bench_press(take, take.pick(-30, -12), touch=take.pick(-0.22, -0.12))
+    """On a bench whose head end is lowered by 12 to 36 degrees, the shins hooked under rollers."""
+    return _bench_press(take, take.pick(-36, -12), touch=take.pick(-0.22, -0.12))
 
 
 def _bench_press(take: Take, angle: float, *, touch: float) -> Motion:
@@ -37,7 +37,7 @@ def _bench_press(take: Take, angle: float, *, touch: float) -> Motion:
     if angle < -5:
         props += _hooked_legs(take, figure, angle)
     else:
-        feet = take.feet(apart=take.pick(0.4, 0.75), toe_out=(8, 35), z=take.pick(0.28, 0.52) * build.height / 1.75)
+        feet = take.feet(apart=take.pick(0.3, 0.85), toe_out=(4, 40), z=take.pick(0.22, 0.58) * build.height / 1.75)
         take.stand_lying(figure, feet)
 
     along = apply(trunk.chest, (0, 1, 0)).mean(axis=0, keepdims=True)
@@ -52,13 +52,13 @@ def _bench_press(take: Take, angle: float, *, touch: float) -> Motion:
         props += bench(start + 0.85 * along, start - 0.25 * along)
 
     dumbbells = take.chance(0.25)
-    apart = take.pick(0.5, 0.82) * build.height / 1.75
-    lean = unit(Y + take.pick(-0.06, 0.1) * Z)[None]
+    apart = take.pick(0.36, 0.9) * build.height / 1.75
+    lean = unit(Y + take.pick(-0.12, 0.16) * Z)[None]
     top_apart = take.pick(0.3, 0.5) if dumbbells else apart
     top = figure.away(figure.shoulders, lean, top_apart, take.pick(10, 24))
     low_gap = thick + take.pick(0.03, 0.09)
-    share = take.pick(0.85, 1.0)
-    flare = take.pick(0.15, 0.9)
+    share = take.pick(0.72, 1.0)
+    flare = take.pick(0.0, 1.1)
     offset = vec(take.wander(0.006), take.wander(0.004), take.wander(0.006)) * 0.5
     if dumbbells:
         low_apart = apart + take.pick(0.05, 0.15)
@@ -106,17 +106,17 @@ def shoulder_press(take: Take) -> Motion:
     p, scale = tempo.phase, take.build.height / 1.75
     props: list[Prop] = []
     if take.chance(0.5):
-        figure, props = take.seated(lean=-take.pick(2, 18), support=True)
+        figure, props = take.seated(lean=-take.pick(0, 24), support=True)
     else:
-        figure = take.upright(lean=-take.pick(0, 8) * np.sin(np.pi * p), knee=take.pick(4, 12), shrug=9 * p)
+        figure = take.upright(lean=-take.pick(0, 10) * np.sin(np.pi * p), knee=take.pick(4, 12), shrug=9 * p)
     up = unit(Y + take.pick(-0.12, 0.06) * Z)[None]
     out = take.pick(0.1, 0.6)
     pole = {s: vec(SIGN[s] * (0.5 + out), -1, 0.7 - out) for s in SIDES}
     straight = take.pick(8, 24)
     if take.chance(0.5):
-        apart = take.pick(0.46, 0.72) * scale
+        apart = take.pick(0.36, 0.85) * scale
         top = figure.away(figure.shoulders, up, apart, straight)
-        low = figure.on_chest((0, take.pick(-0.02, 0.1), take.pick(0.16, 0.21)))
+        low = figure.on_chest((0, take.pick(-0.06, 0.16), take.pick(0.15, 0.24)))
         # The bar goes around the face.
         centre = blend(low, top, p) + vec(0, 0, 0.06 * np.sin(np.pi * p) + take.wander(0.004))
         hands = take.grip(centre, apart, take.wander(0.7) * p)
@@ -124,9 +124,9 @@ def shoulder_press(take: Take) -> Motion:
             figure.arm(s, hands[s], pole[s])
         props += barbell(hands, length=take.pick(1.5, 2.1), plate=take.pick(0.1, 0.225))
     else:
-        top_apart, low_apart = take.pick(0.18, 0.46), take.pick(0.56, 0.86) * scale
+        top_apart, low_apart = take.pick(0.16, 0.6), take.pick(0.45, 0.9) * scale
         top = figure.away(figure.shoulders, up, top_apart, straight)
-        height, front = take.pick(0.05, 0.16), take.pick(0.0, 0.12)
+        height, front = take.pick(0.0, 0.2), take.pick(-0.04, 0.2)
         for s in SIDES:
             low = figure.on_chest((SIGN[s] * low_apart / 2, height, front))
             phase = np.clip(p + take.wander(0.015) * np.sin(np.pi * p), 0, 1)
@@ -140,10 +140,10 @@ def chest_fly_machine(take: Take) -> Motion:
     """Seated, the arms swing level from the sides until the hands (or the forearm pads) meet before the chest."""
     tempo = take.tempo(Pace(out=(0.6, 1.6), hold=(0.0, 0.7), back=(0.8, 2.2), rest=(0.05, 0.5)))
     p = tempo.phase
-    figure, props = take.seated(lean=-take.pick(2, 14), support=True)
+    figure, props = take.seated(lean=-take.pick(0, 24), support=True)
     pads = take.chance(0.25)
-    elbow = take.pick(75, 95) if pads else take.pick(8, 38)
-    drop, opened = take.pick(-0.05, 0.28), take.pick(-18, 14)
+    elbow = take.pick(75, 95) if pads else take.pick(6, 55)
+    drop, opened = take.pick(-0.12, 0.38), take.pick(-24, 24)
     closed = take.pick(72, 88) if pads else _azimuth_to_meet(figure, elbow, take.pick(0.02, 0.1))
     for s in SIDES:
         phase = p + take.wander(0.012)
@@ -185,22 +185,22 @@ def _bar_dips(take: Take) -> Motion:
     tempo = take.tempo(LOWER_FIRST)
     p, build = tempo.phase, take.build
     height, half = take.pick(1.15, 1.4) * build.height / 1.75, take.pick(0.24, 0.33)
-    lean = lerp(take.pick(0, 12), take.pick(10, 38), p)
+    lean = lerp(take.pick(-2, 16), take.pick(6, 46), p)
     trunk = take.spine(lean, nod=-0.5 * lean)
     reach = _push_reach(take, lerp(take.pick(6, 18), take.pick(72, 112), p))
     forward = lerp(take.pick(-0.02, 0.04), take.pick(0.04, 0.13), p) + take.wander(0.008)
     apart = half - build.lengths["r_clavicle"]
     thorax = vec(take.wander(0.005), height + np.sqrt(reach**2 - forward**2 - apart**2), forward)
     figure = Figure(build, hip_below(build, thorax, trunk), trunk, shrug=4 * p)
-    bent, thigh = take.pick(15, 105), take.pick(-12, 20)
+    flare = take.pick(0.1, 1.6)
+    bent, thigh, astride = take.pick(5, 108), take.pick(-15, 45), take.pick(0, 1) ** 2 * 0.4
     for s in SIDES:
         swing = np.radians(thigh + 0.3 * lean + take.wander(2.0))
         fold = swing - np.radians(bent + take.wander(2.5))
-        figure.leg_along(
-            s, vec(SIGN[s] * 0.02, -np.cos(swing), np.sin(swing)), vec(-SIGN[s] * 0.08, -np.cos(fold), np.sin(fold))
-        )
+        thigh_along = vec(SIGN[s] * (0.02 + astride), -np.cos(swing), np.sin(swing))
+        figure.leg_along(s, thigh_along, vec(-SIGN[s] * 0.08, -np.cos(fold), np.sin(fold)))
         figure.foot_on_shank(s, take.pick(20, 50))
-        figure.arm(s, vec(SIGN[s] * half, height, 0.0), vec(SIGN[s] * 0.35, 0, -1))
+        figure.arm(s, vec(SIGN[s] * half, height, 0.0), vec(SIGN[s] * flare, 0, -1))
     props: list[Prop] = [rod(vec(k * half, height, -0.4), vec(k * half, height, 0.35), 0.022) for k in (-1, 1)]
     props += posts(half, -0.4, height)
     return Motion(figure=figure, props=props, repetitions=tempo.repetitions)
@@ -225,8 +225,9 @@ def _bench_dips(take: Take) -> Motion:
     hip = hip_below(build, thorax, trunk)
     hip[:, 1] = np.maximum(hip[:, 1], 0.12)
     figure = Figure(build, hip, trunk, shrug=10 * p)
-    knee = take.pick(8, 75)
+    knee = take.pick(5, 88)
     leg = bent_length(build.lengths["r_thigh"], build.lengths["r_shank"], knee)
+    flare = take.pick(0.1, 1.2)
     highest = hip[np.argmin(p)]
     ankle_z = highest[2] + np.sqrt(leg**2 - (highest[1] - 0.1) ** 2) - 0.02
     feet = take.feet(apart=take.pick(0.12, 0.35), toe_out=(2, 18), z=float(ankle_z))
@@ -234,7 +235,7 @@ def _bench_dips(take: Take) -> Motion:
         toes = vec(SIGN[s] * 0.15, 0.0 if knee > 40 else 1.2, 1.0)
         figure.leg(s, feet.ankle[s], vec(SIGN[s] * 0.1, 1, 0.3))
         figure.foot(s, toes, vec(0, 1, -1.2 if knee <= 40 else 0))
-        figure.arm(s, vec(SIGN[s] * half, height + 0.02, 0.0), vec(SIGN[s] * 0.3, 0, -1))
+        figure.arm(s, vec(SIGN[s] * half, height + 0.02, 0.0), vec(SIGN[s] * flare, 0, -1))
     props: list[Prop] = [box(vec(0, height - 0.05, -0.14), (1.2, 0.1, 0.3), "vinyl")]
     props += [box(vec(x, (height - 0.1) / 2, -0.14), (0.08, height - 0.1, 0.26), "frame") for x in (-0.45, 0.45)]
     return Motion(figure=figure, props=props, repetitions=tempo.repetitions)

@@ -13,14 +13,14 @@ def lat_pulldown(take: Take) -> Motion:
     """Seated before the cable tower with the thighs held down, a bar comes from overhead to the upper chest."""
     tempo = take.tempo(LIFT_FIRST)
     p, scale = tempo.phase, take.build.height / 1.75
-    lean = lerp(-take.pick(0, 10), -take.pick(8, 36), p)
+    lean = lerp(take.pick(-14, 8), -take.pick(2, 42), p)
     figure, props = take.seated(lean=lean, shrug=lerp(take.pick(8, 20), -4, p))
-    close = take.chance(0.2)
-    apart = take.pick(0.1, 0.3) if close else take.pick(0.55, 1.05) * scale
-    front = take.pick(0.1, 0.3)
+    close = take.chance(0.25)
+    apart = take.pick(0.1, 0.4) if close else take.pick(0.5, 1.1) * scale
+    front = take.pick(0.0, 0.34)
     top = figure.away(figure.shoulders, unit(Y + front * np.array((0, 0, 1)))[None], apart, take.pick(8, 22))
-    low = figure.on_chest((0, take.pick(-0.1, 0.12), take.pick(0.13, 0.22)))
-    centre = blend(top, low, p * take.pick(0.9, 1.0))
+    low = figure.on_chest((0, take.pick(-0.12, 0.18), take.pick(0.12, 0.26)))
+    centre = blend(top, low, p * take.pick(0.8, 1.0))
     hands = take.grip(centre, apart, take.wander(0.8) * p, take.wander(0.8))
     for s in SIDES:
         figure.arm(s, hands[s], vec(SIGN[s] * (0.25 if close else 0.9), -0.6, 0.7 if close else -0.1))
@@ -47,7 +47,7 @@ def pull_up(take: Take) -> Motion:
     tempo = take.tempo(Pace(out=(0.6, 1.6), hold=(0.0, 0.5), back=(0.6, 1.9), rest=(0.1, 1.0)))
     p, build, scale = tempo.phase, take.build, take.build.height / 1.75
     close = take.chance(0.3)
-    half = (take.pick(0.14, 0.24) if close else take.pick(0.28, 0.46)) * scale
+    half = (take.pick(0.1, 0.24) if close else take.pick(0.26, 0.5)) * scale
     length = build.lengths
     arm = min(length[f"{s}_upper_arm"] + length[f"{s}_forearm"] + length[f"{s}_hand"] for s in SIDES)
     legs = length["r_thigh"] + length["r_shank"] + length["r_ankle"]
@@ -65,7 +65,7 @@ def pull_up(take: Take) -> Motion:
     figure = Figure(build, hip_below(build, thorax, trunk), trunk, shrug=shrug)
     for s in SIDES:
         figure.arm(s, vec(SIGN[s] * half, bar, 0), vec(SIGN[s] * (0.3 if close else 1.0), -0.4, 0.9 if close else 0.2))
-    folded, forward = take.pick(0, 1) ** 2 * 95 + 5, take.pick(-6, 18)
+    folded, forward = take.pick(0, 1) ** 2 * 100 + 5, take.pick(-10, 18) + take.pick(0, 1) ** 4 * 60
     for s in SIDES:
         swing = np.radians(forward + take.wander(2.5, (0.2, 0.8)) + take.pick(0, 12) * p)
         fold = swing - np.radians(folded + take.wander(2.0) + 3)
@@ -82,12 +82,12 @@ def t_bar_row(take: Take) -> Motion:
     tempo = take.tempo(Pace(out=(0.5, 1.3), hold=(0.0, 0.5), back=(0.6, 1.8), rest=(0.05, 0.5)))
     p, build = tempo.phase, take.build
     supported = take.chance(0.3)
-    bowed = take.pick(32, 55) if supported else take.pick(32, 68)
+    bowed = take.pick(28, 62) if supported else take.pick(20, 72)
     jerk = 0.0 if supported else take.pick(0, 12)
     trunk = take.spine(bowed - jerk * p, bend=take.pick(-4, 8), nod=-take.pick(5, 35), sway=0.4 if supported else 1.0)
     length = build.lengths["lumbar"] + build.lengths["chest"]
     feet = take.feet(apart=take.pick(0.34, 0.6), toe_out=(5, 25))
-    knee = take.pick(8, 20) if supported else take.pick(15, 52)
+    knee = take.pick(6, 28) if supported else take.pick(8, 58)
     z = take.pick(0.06, 0.14) - take.pick(0.6, 0.8) * length * np.sin(np.radians(bowed)) + take.wander(0.004)
     figure = Figure(build, take.hip_over(feet, trunk, knee, z), trunk, protract=lerp(take.pick(5, 18), -8, p))
     take.stand(figure, feet)

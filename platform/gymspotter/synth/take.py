@@ -121,7 +121,7 @@ class Take:
             figure.foot(s, toes, vec(0, 1, 0))
 
     def upright(
-        self, *, lean: Angle = 0.0, knee: Angle = 8.0, apart: Range = (0.16, 0.45), shrug: Angle = 0.0
+        self, *, lean: Angle = 0.0, knee: Angle = 8.0, apart: Range = (0.12, 0.6), shrug: Angle = 0.0
     ) -> Figure:
         """A standing figure with planted feet whose weight is over them."""
         feet = self.feet(apart=self.pick(*apart))
@@ -134,7 +134,7 @@ class Take:
         return figure
 
     def seated(
-        self, *, lean: Angle, support: bool = False, shrug: Angle = 0.0, feet_apart: Range = (0.28, 0.6)
+        self, *, lean: Angle, support: bool = False, shrug: Angle = 0.0, feet_apart: Range = (0.2, 0.7)
     ) -> tuple[Figure, list[Prop]]:
         """A figure on a seat with the feet on the floor before it, and the seat, with a backrest for ``support``."""
         high = self.pick(0.42, 0.5) * self.build.height / 1.75
@@ -142,7 +142,7 @@ class Take:
         hip = vec(self.wander(0.003), high + 0.1, self.wander(0.003))
         figure = Figure(self.build, hip, trunk, shrug=shrug)
         thigh = self.build.lengths["r_thigh"]
-        feet = self.feet(apart=self.pick(*feet_apart), toe_out=(0, 25), z=thigh * self.pick(0.75, 1.12))
+        feet = self.feet(apart=self.pick(*feet_apart), toe_out=(0, 25), z=thigh * self.pick(0.65, 1.15))
         self.stand_lying(figure, feet)
         props: list[Prop] = [*seat(vec(0, high, thigh - 0.12), vec(0, high, -0.14))]
         if support:

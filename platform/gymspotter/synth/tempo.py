@@ -51,12 +51,14 @@ class Tempo:
 def sample_tempo(rng: np.random.Generator, t: Signal, pace: Pace, seconds: float) -> Tempo:
     """A set of repetitions over the times ``t`` [T] of a recording of ``seconds``: one person's tempo, no two alike."""
     # Some people rush every part, others take their time.
-    hurry = float(np.exp(rng.uniform(np.log(0.6), np.log(1.15))))
+    hurry = float(np.exp(rng.uniform(np.log(0.55), np.log(1.4))))
     parts = [hurry * float(rng.uniform(*part)) for part in (pace.out, pace.hold, pace.back, pace.rest)]
     fatigue = rng.uniform(0.0, 0.015)  # each repetition is this much slower and shorter than the one before
-    depth, spill = rng.uniform(0.9, 1.0), 0.0 if pace.full_return else rng.uniform(0.0, 0.06)
+    depth, spill = rng.uniform(0.86, 1.0), 0.0 if pace.full_return else rng.uniform(0.0, 0.06)
     # A recording starts with a wait, or in the middle of a set.
     clock = rng.uniform(0.2, 2.0) if rng.random() < 0.4 else -rng.uniform(0.0, sum(parts))
+    linger = rng.uniform(1.0, 3.0) if rng.random() < 0.08 else 0.0  # some hold the turning point and count
+    parts[1] += linger
     pause_after = int(rng.integers(2, 7)) if rng.random() < 0.2 else -1
 
     times, values, starts = [min(clock, 0.0) - 1.0, clock], [0.0, 0.0], []

@@ -3,7 +3,7 @@ import pytest
 
 from gymspotter.labels import EXERCISES
 from gymspotter.synth.body import sample_build
-from gymspotter.synth.perform import exact_track, perform, sensor_noise
+from gymspotter.synth.perform import exact_track, perform
 from gymspotter.synth.scene import BODY_JOINTS
 
 
@@ -50,15 +50,3 @@ def test_exact_tracks() -> None:
     assert track.dtype == np.float32
     np.testing.assert_array_equal(track, exact_track(performance, np.random.default_rng(3)))
     assert not np.array_equal(track, exact_track(performance, np.random.default_rng(4)))
-
-
-def test_sensor_noise_is_off_at_zero_and_worse_in_depth() -> None:
-    performance = perform("squat", np.random.default_rng(2), seconds=12, fps=5)
-    track = exact_track(performance, np.random.default_rng(3))
-    assert sensor_noise(track, np.random.default_rng(0), 0.0, fps=5) is track
-    errors = [sensor_noise(track, np.random.default_rng(seed), 1.0, fps=5) - track for seed in range(40)]
-    spread = np.nanstd(np.stack(errors), axis=(0, 1, 2))
-    assert 0.003 < spread[0] < 0.1
-    assert spread[2] > 1.5 * spread[1]
-    unseen = np.isnan(np.stack(errors)).mean()
-    assert 0 < unseen < 0.1

@@ -17,7 +17,7 @@ GREEN, RED = (0.05, 0.9, 0.05), (0.95, 0.05, 0.05)
 
 @pytest.fixture(scope="module")
 def standing() -> Performance:
-    performance = perform("lateral raise", np.random.default_rng(3), seconds=1, fps=3)
+    performance = perform("lateral raise", np.random.default_rng(4), seconds=1, fps=3)
     return replace(performance, props=())
 
 
