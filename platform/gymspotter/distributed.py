@@ -90,6 +90,10 @@ def fit_distributed(
         InputError: as `fit` does; the configuration cannot be streamed; or workers died too often.
     """
     check_sides(train, config, validation)
+    if not workers.gpus_per_worker:
+        config.refuse_without_gpu()
+    if config.cuda_graph and workers.workers > 1:
+        raise InputError(f"cuda-graph is on and workers is {workers.workers}: use 1, or compile.")
     connect()
     train = training_side(train, config)
     targets = class_indices(train.labels, [*classes, NONE])
@@ -97,7 +101,7 @@ def fit_distributed(
     streams = train.poses.nbytes > workers.resident_gib * 2**30
     if streams and config.balance == "sampler":
         raise InputError("balance is 'sampler' and the segments are streamed: use weights, or more resident-gib.")
-    name = f"{config.model}-{_fingerprint(train, validation, config, model_config)}"
+    name = f"{config.model}-{_fingerprint(train, validation, config, model_config, tuple(classes), layout.name)}"
     progress = ray.remote(_Progress).options(num_cpus=0).remote()
     job = _Job(
         train=None if streams else ray.put(train),
@@ -172,8 +176,9 @@ def _work(told: dict[str, _Job]) -> None:
     checkpoint = ray_train.get_checkpoint()
     if checkpoint:
         fitting.load_state(_read(checkpoint))
-    saved = time.monotonic()
-    while not fitting.done:
+    begun, saved = len(fitting.epochs), time.monotonic()
+    # Workers may rank epochs differently, for batch normalisation counts what each of them saw: the first one decides.
+    while not _agreed(fitting.done, device):
         epoch = fitting.epoch()
         due = fitting.done or time.monotonic() - saved > job.workers.checkpoint_seconds
         if share.rank == 0:
@@ -181,7 +186,7 @@ def _work(told: dict[str, _Job]) -> None:
         if _agreed(due, device):
             _save(fitting, share)
             saved = time.monotonic()
-    if checkpoint and fitting.epochs and len(fitting.epochs) == len(_read(checkpoint)["epochs"]):
+    if len(fitting.epochs) == begun:
         _save(fitting, share)  # it was done already; a run that reports nothing has no result
 
 
@@ -234,11 +239,11 @@ class _Nothing:
         return iter(())
 
 
-def _agreed(due: bool, device: torch.device) -> bool:
-    """What the first worker says: a checkpoint is taken by all or by none."""
+def _agreed(mine: bool, device: torch.device) -> bool:
+    """What the first worker says: all of them take a checkpoint or stop, or none does."""
     if not torch.distributed.is_initialized():
-        return due
-    flag = torch.tensor([int(due)], device=device)
+        return mine
+    flag = torch.tensor([int(mine)], device=device)
     torch.distributed.broadcast(flag, src=0)
     return bool(flag.item())
 
@@ -302,8 +307,8 @@ def _told(progress: Any, on_epoch: Callable[[Epoch], None]) -> Iterator[None]:
         ask()
 
 
-def _fingerprint(train: Segments, validation: Segments | None, config: FitConfig, model_config: Any) -> str:
-    digest = hashlib.sha256(repr((config, model_config)).encode())
+def _fingerprint(train: Segments, validation: Segments | None, *settings: Any) -> str:
+    digest = hashlib.sha256(repr(settings).encode())
     for side in (train, validation):
         if side is not None:
             for part in (side.poses.tobytes(), "\0".join(side.labels.tolist()).encode()):

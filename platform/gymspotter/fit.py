@@ -210,9 +210,7 @@ def device_for(config: FitConfig) -> torch.device:
     """
     if torch.cuda.is_available():
         return torch.device("cuda")
-    for name in ("bf16", "compile"):
-        if getattr(config, name):
-            raise InputError(f"{name} is on and there is no CUDA device: leave it out.")
+    config.refuse_without_gpu()
     return torch.device("cpu")
 
 

@@ -3,6 +3,7 @@
 import re
 
 from gymspotter.errors import InputError
+from gymspotter.unknown import NONE
 
 # Class sizes are Table 1's; the order is alphabetical and is the order of every model's outputs.
 PAPER_CLASS_SIZES: dict[str, int] = {
@@ -62,14 +63,14 @@ def _normal(name: str) -> str:
     return re.sub(r"[\s_\-.]+", " ", name.strip().lower())
 
 
-_BY_NORMAL = {_normal(name): name for name in EXERCISES} | _VARIANTS
+_BY_NORMAL = {_normal(name): name for name in (*EXERCISES, NONE)} | _VARIANTS
 
 
 def exercise(name: str, mapping: dict[str, str] | None = None) -> str:
     """The exercise that ``name`` (a folder, a manifest's label) stands for, in the paper's spelling.
 
     Case, underscores, hyphens, dots and a plural "s" do not matter. ``mapping`` adds or overrides spellings, e.g.
-    ``{"kurzhantelcurl": "hammer curl"}``.
+    ``{"kurzhantelcurl": "hammer curl"}``. "none of these" stands for itself: other movements, see `unknown`.
 
     Raises:
         InputError: the name is none of the known ones; the message lists them and says how to map it.
@@ -80,6 +81,6 @@ def exercise(name: str, mapping: dict[str, str] | None = None) -> str:
         if candidate in known:
             return known[candidate]
     raise InputError(
-        f"label {name!r} is not one of the {len(EXERCISES)} exercises ({', '.join(EXERCISES)}): rename it, or map it "
-        f'with --map "{name}" squat.'
+        f"label {name!r} is not one of the {len(EXERCISES)} exercises ({', '.join(EXERCISES)}) nor {NONE!r}: rename "
+        f'it, or map it with --map "{name}" squat.'
     )

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from gymspotter.client import Served
 from gymspotter.labels import EXERCISES
 from gymspotter.overlay import Picture, caption, drawn_frames, sheet
-from gymspotter.plots import confusion_figure, loss_figure
+from gymspotter.plots import confusion_figure, loss_figure, reliability_figure
 from gymspotter.store import Quarantined
 from gymspotter.tracks import Track
 from gymspotter.train import TrainResult
@@ -66,6 +66,8 @@ def write_report(
         _skeletons(tracks),
         "<h2>Confusion on the test side</h2>",
         f'<div class="scroll">{_plot(confusion_figure(trained.scores.confusion, EXERCISES), "confusion matrix")}</div>',
+        "<h2>How sure it is, and how right</h2>",
+        _plot(reliability_figure({"test side": trained.assessment.reliability}), "reliability diagram"),
         "<h2>Training</h2>",
         _plot(loss_figure(trained.fitted.losses), "training loss by epoch"),
         "<h2>Quarantine</h2>",

@@ -128,6 +128,18 @@ def train_on_more(sides: Split, more: Segments) -> Split:
     return replace(sides, train=join_segments(sides.train, more))
 
 
+def spare_validation(sides: Split, share: float, seed: int = 0) -> Split:
+    """The same split with about ``share`` of its training side set apart, whole groups, to validate on.
+
+    Raises:
+        InputError: the share is out of range, or no group can be spared.
+    """
+    _check_share("validation-share", share)
+    # Another generator than the test side's: its choice must not be the same one again.
+    apart = _spared(sides.train, share, np.random.default_rng([seed, 1]), "validation")
+    return replace(sides, train=sides.train[~apart], validation=sides.train[apart])
+
+
 def refuse_leak(train: Segments, other: Segments, side: str = "test") -> None:
     """Check that no stretch of time, no video and no group of the training side is on the other ``side``.
 
@@ -163,13 +175,8 @@ def _overlapping(train: Segments, other: Segments) -> NDArray[np.bool_]:
 
 
 def _sides(segments: Segments, on_test: NDArray[np.bool_], protocol: str, validation_share: float, seed: int) -> Split:
-    train, validation = segments[~on_test], None
-    if validation_share:
-        _check_share("validation-share", validation_share)
-        # Another generator than the test side's: its choice must not be the same one again.
-        apart = _spared(train, validation_share, np.random.default_rng([seed, 1]), "validation")
-        train, validation = train[~apart], train[apart]
-    return Split(train=train, validation=validation, test=segments[on_test], protocol=protocol, seed=seed)
+    sides = Split(train=segments[~on_test], validation=None, test=segments[on_test], protocol=protocol, seed=seed)
+    return spare_validation(sides, validation_share, seed) if validation_share else sides
 
 
 def _shares(segments: Segments) -> tuple[NDArray[np.float64], NDArray[np.int64]]:

@@ -2,8 +2,8 @@
 
     gymspotter train runs/tracks
 
-The test side is scored once, at the end; nothing is chosen by it. With a validation share, groups of the training side
-choose the best epoch and end the training early (`--patience`).
+The test side is scored once, at the end; nothing is chosen by it. Groups of the training side that are set apart to
+validate on choose the best epoch, may end the training early (`--patience`), and calibrate the probabilities.
 """
 
 import hashlib
@@ -20,20 +20,23 @@ import tyro
 from tqdm import tqdm
 
 from gymspotter import registry
+from gymspotter.assessment import Assessment, assess
+from gymspotter.calibration import calibrate
 from gymspotter.distributed import Workers, fit_distributed
 from gymspotter.errors import InputError
-from gymspotter.fit import Epoch, Fitted, evaluate, fit
+from gymspotter.fit import Epoch, Fitted, fit
 from gymspotter.labels import EXERCISES
 from gymspotter.loop import FitConfig
 from gymspotter.metrics import Scores
-from gymspotter.plots import confusion_figure, loss_figure
+from gymspotter.plots import confusion_figure, loss_figure, reliability_figure
 from gymspotter.recipes import recipe
-from gymspotter.splits import PROTOCOLS, Protocol, Split, folds, leak, split, train_on_more
+from gymspotter.splits import PROTOCOLS, Protocol, Split, folds, leak, spare_validation, split, train_on_more
 from gymspotter.store import read_tracks
 from gymspotter.tracks import Track
 from gymspotter.windows import SEGMENT_FRAMES, Segments, cut_segments
 
 EXPERIMENT = "gymspotter"
+_VALIDATION_SHARE = 0.15
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,8 +61,9 @@ class TrainOptions:
     """Protocol folds: into how many folds the groups are divided."""
     fold: int = 1
     """Protocol folds: which of them is tested, from 1 on."""
-    validation_share: float = 0.0
-    """Part of the training side that is kept to choose the best epoch by, whole groups at a time; 0 for none."""
+    validation_share: float | None = None
+    """Part of the training side, whole groups at a time, to choose the best epoch and calibrate by; 0 for none. By
+    default 0.15, and 0 under the paper's protocol."""
     tracking_uri: str | None = None
     """MLflow's store; by default MLFLOW_TRACKING_URI, else sqlite:///mlflow.db."""
     artifacts: Path | None = None
@@ -74,10 +78,16 @@ class TrainOptions:
             raise InputError(f"protocol is {self.protocol!r}: use one of {', '.join(PROTOCOLS)}.")
         if not 1 <= self.fold <= self.folds:
             raise InputError(f"fold is {self.fold}: use 1 to {self.folds}, the number of folds.")
-        if self.fit.patience and not self.validation_share:
+        if self.fit.patience and not self.spared:
             raise InputError(f"patience is {self.fit.patience}: set a validation-share, or use 0.")
         if self.alias.isdigit() or self.alias.lower() == "latest" or not re.fullmatch(r"[\w-]+", self.alias):
             raise InputError(f"alias is {self.alias!r}: use letters, digits, - and _, but no number and not latest.")
+
+    @property
+    def spared(self) -> float:
+        """The validation share that holds."""
+        default = 0.0 if self.protocol == "paper" else _VALIDATION_SHARE
+        return default if self.validation_share is None else self.validation_share
 
     @classmethod
     def defaults_for(cls, arguments: Sequence[str]) -> "TrainOptions":
@@ -93,10 +103,15 @@ class TrainResult:
 
     version: str
     run_id: str
-    scores: Scores
+    assessment: Assessment
     train: Segments
     test: Segments
     fitted: Fitted
+
+    @property
+    def scores(self) -> Scores:
+        """Of the test side's exercises."""
+        return self.assessment.scores
 
 
 def train(options: TrainOptions) -> TrainResult:
@@ -121,6 +136,13 @@ def train(options: TrainOptions) -> TrainResult:
     sides = split_for(options, segments)
     if more:
         sides = train_on_more(sides, cut_segments(more, stride=options.stride)[0])
+    if options.spared:
+        try:
+            sides = spare_validation(sides, options.spared, options.fit.seed)
+        except InputError as error:
+            if options.validation_share is not None:
+                raise
+            print(f"not calibrated, and the last epoch is taken: {error}")
     print(describe(sides))
 
     registry.use_store(options.tracking_uri)
@@ -132,7 +154,7 @@ def train(options: TrainOptions) -> TrainResult:
                 "stride": options.stride,
                 "protocol": sides.protocol,
                 "test_share": options.test_share,
-                "validation_share": options.validation_share,
+                "validation_share": options.spared,
                 "segments_train": len(sides.train),
                 "segments_validation": 0 if sides.validation is None else len(sides.validation),
                 "segments_test": len(sides.test),
@@ -158,7 +180,8 @@ def train(options: TrainOptions) -> TrainResult:
 
             train_it = partial(fit_distributed, workers=options.cluster) if options.cluster.workers else fit
             fitted = train_it(sides.train, options.fit, validation=sides.validation, on_epoch=on_epoch)
-        scores = evaluate(fitted.classifier, sides.test)
+        calibration = calibrate(fitted.classifier, sides.validation) if sides.validation is not None else None
+        found = assess(fitted.classifier, sides.test)
         for epoch in fitted.epochs:
             values = {
                 "train_loss": epoch.loss,
@@ -166,35 +189,30 @@ def train(options: TrainOptions) -> TrainResult:
                 "validation_loss": epoch.validation_loss,
             }
             mlflow.log_metrics({k: v for k, v in values.items() if v is not None}, step=epoch.number)
-        mlflow.log_metrics({f"test_{name}": value for name, value in scores.summary().items()})
+        mlflow.log_metrics({f"test_{name}": value for name, value in found.summary().items()})
         mlflow.log_metrics(
             {"fit_seconds": fitted.seconds, "best_epoch": fitted.best, "leak": leak(sides.train, sides.test)}
         )
-        mlflow.log_figure(confusion_figure(scores.confusion, EXERCISES), "confusion_matrix.png")
+        if calibration:
+            mlflow.log_metrics({f"calibration_{name}": value for name, value in calibration.summary().items()})
+        mlflow.log_figure(confusion_figure(found.scores.confusion, EXERCISES), "confusion_matrix.png")
+        mlflow.log_figure(reliability_figure({"test side": found.reliability}), "reliability.png")
         mlflow.log_figure(loss_figure(fitted.losses), "train_loss.png")
-        mlflow.log_dict(scores.per_class, "per_class.json")
-        version = registry.register(fitted.classifier, replace(facts, scores=scores.summary()), aliases=[options.alias])
+        mlflow.log_dict(found.scores.per_class, "per_class.json")
+        version = registry.register(fitted.classifier, replace(facts, scores=found.summary()), aliases=[options.alias])
     print(
-        f"version {version} of {registry.MODEL_NAME}: " + ", ".join(f"{k} {v:.3f}" for k, v in scores.summary().items())
+        f"version {version} of {registry.MODEL_NAME}: " + ", ".join(f"{k} {v:.3f}" for k, v in found.summary().items())
     )
     return TrainResult(
-        version=version, run_id=run.info.run_id, scores=scores, train=sides.train, test=sides.test, fitted=fitted
+        version=version, run_id=run.info.run_id, assessment=found, train=sides.train, test=sides.test, fitted=fitted
     )
 
 
 def split_for(options: TrainOptions, segments: Segments) -> Split:
-    """The split that the options ask for; the seed is that of the fit."""
-    seed = options.fit.seed
+    """The training and the test side that the options ask for; the seed is that of the fit."""
     if options.protocol == "folds":
-        all_folds = folds(segments, options.folds, validation_share=options.validation_share, seed=seed)
-        return all_folds[options.fold - 1]
-    return split(
-        segments,
-        options.protocol,
-        test_share=options.test_share,
-        validation_share=options.validation_share,
-        seed=seed,
-    )
+        return folds(segments, options.folds, seed=options.fit.seed)[options.fold - 1]
+    return split(segments, options.protocol, test_share=options.test_share, seed=options.fit.seed)
 
 
 def describe(sides: Split) -> str:

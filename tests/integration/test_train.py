@@ -2,14 +2,19 @@
 
 from dataclasses import replace
 
+import mlflow
 import pytest
+import torch
 
 from gymspotter import registry
+from gymspotter.distributed import Workers
 from gymspotter.errors import InputError
 from gymspotter.loop import FitConfig
+from gymspotter.splits import leak
 from gymspotter.store import write_tracks
 from gymspotter.synth.generate import SynthOptions, make_track, plan
 from gymspotter.train import TrainOptions, fingerprint, train
+from gymspotter.unknown import NONE
 
 
 @pytest.fixture(scope="module")
@@ -19,9 +24,9 @@ def tracks():
 
 
 def options_for(folder, **changes):
-    quick = FitConfig(epochs=1)
     store = f"sqlite:///{folder / 'mlflow.db'}"
-    return TrainOptions(tracks=folder / "tracks", fit=quick, tracking_uri=store, artifacts=folder / "files", **changes)
+    common = {"tracks": folder / "tracks", "tracking_uri": store, "artifacts": folder / "files"}
+    return TrainOptions(**common | {"fit": FitConfig(epochs=1)} | changes)
 
 
 def test_a_test_performance_in_a_further_store_is_a_leak(tracks, tmp_path):
@@ -44,8 +49,49 @@ def test_other_performances_in_a_further_store_are_trained_on(tracks, tmp_path):
     assert not set(result.test.groups) & set(result.train.groups)
     facts = registry.load(registry.CHALLENGER).facts
     assert facts.data == fingerprint([*tracks, *more])
-    assert facts.scores == result.scores.summary()
+    assert facts.scores == result.assessment.summary()
     assert registry.load(registry.CHAMPION).version == result.version == "1"
+
+
+def test_other_movements_are_learnt_and_the_probabilities_calibrated(tmp_path):
+    options = SynthOptions(kind="skeletons", per_exercise=10, others=8, seed=10)
+    write_tracks([make_track(item, options) for item in plan(options)], tmp_path / "tracks")
+    result = train(options_for(tmp_path, fit=FitConfig(model="cnn1d", epochs=4)))
+    assert NONE in result.test.labels
+    found = registry.load(registry.CHALLENGER)
+    logits = found.module(torch.from_numpy(result.test.poses))
+    assert logits.shape == (len(result.test), 22)
+    assert found.facts.scores["unknown_auroc"] == result.assessment.detection.auroc > 0.7
+    run = mlflow.get_run(result.run_id)
+    assert run.data.metrics["calibration_temperature"] == pytest.approx(result.fitted.classifier.temperature.item())
+    assert {"reliability.png", "confusion_matrix.png"} <= {
+        file.path for file in mlflow.MlflowClient().list_artifacts(result.run_id)
+    }
+
+
+def test_training_on_ray_train_registers_too(tracks, tmp_path):
+    write_tracks(tracks, tmp_path / "tracks")
+    cluster = Workers(workers=1, checkpoints=str(tmp_path / "checkpoints"))
+    result = train(options_for(tmp_path, cluster=cluster))
+    assert len(result.fitted.epochs) == 1
+    assert registry.load(registry.CHALLENGER).facts.scores == result.assessment.summary()
+
+
+def test_what_cannot_be_validated_on_is_refused_when_asked_for(tracks, tmp_path):
+    write_tracks(tracks, tmp_path / "tracks")
+    with pytest.raises(InputError, match="no group can be spared for the validation"):
+        train(options_for(tmp_path, validation_share=0.15))
+    with pytest.raises(InputError, match="patience is 3: set a validation-share"):
+        options_for(tmp_path, fit=FitConfig(patience=3), validation_share=0.0)
+
+
+@pytest.mark.parametrize(("protocol", "leaks"), [("paper", True), ("folds", False)])
+def test_other_protocols_split_otherwise(tmp_path, protocol, leaks):
+    options = SynthOptions(kind="skeletons", per_exercise=3, seconds=30, seed=12)
+    write_tracks([make_track(item, options) for item in plan(options)], tmp_path / "tracks")
+    result = train(options_for(tmp_path, protocol=protocol, folds=3))
+    assert (leak(result.train, result.test) > 0) == leaks
+    assert registry.load(registry.CHALLENGER).facts.split.startswith("paper" if leaks else "fold 1 of 3")
 
 
 def test_tracks_without_labels_and_mixed_grids_are_refused(tracks, tmp_path):

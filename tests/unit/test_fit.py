@@ -120,8 +120,8 @@ def test_what_needs_another_side_or_device_is_refused(sides):
     with pytest.raises(InputError, match="patience is 3: set a validation-share"):
         fit(sides.train, FitConfig(patience=3))
     if not torch.cuda.is_available():
-        for name in ("bf16", "compile"):
-            with pytest.raises(InputError, match=f"{name} is on and there is no CUDA device"):
+        for name in ("bf16", "compile", "cuda_graph"):
+            with pytest.raises(InputError, match=f"{name.replace('_', '-')} is on and there is no CUDA device"):
                 fit(sides.train, FitConfig(**{name: True}))
 
 

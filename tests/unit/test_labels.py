@@ -29,6 +29,7 @@ def test_the_class_sizes_are_those_of_table_1():
         ("pull-ups", "pull up"),
         ("Chest Fly Machine", "chest fly machine"),
         ("bench presses", "bench press"),
+        ("None-of-these", "none of these"),
     ],
 )
 def test_spellings(spelling, meant):

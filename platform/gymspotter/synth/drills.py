@@ -3,25 +3,19 @@
 import numpy as np
 
 from gymspotter.synth.body import SIDES, SIGN, Figure, Side
-from gymspotter.synth.geometry import Z, apply, blend, lerp, unit, vec
+from gymspotter.synth.geometry import Angle, Z, apply, blend, lerp, unit, vec
 from gymspotter.synth.idle import STANDING_ARMS, hang, rest_arms, standing, stepping
 from gymspotter.synth.props import dumbbell, rod
 from gymspotter.synth.take import Motion, Prop, Take
 from gymspotter.synth.tempo import Pace, Signal
 
-_QUICK = Pace(out=(0.55, 0.85), hold=(0.0, 0.1), back=(0.55, 0.85), rest=(0.0, 0.1))
-
 
 def jumping_jacks(take: Take) -> Motion:
     """Legs apart and arms overhead, and back, with a little hop each time."""
-    tempo = take.tempo(_QUICK)
+    tempo = take.tempo(Pace(out=(0.55, 0.85), hold=(0.0, 0.1), back=(0.55, 0.85), rest=(0.0, 0.1)))
     p = tempo.phase
     wide, hop = take.pick(0.28, 0.5), take.pick(0.02, 0.1) * np.sin(np.pi * np.clip(p, 0, 1))
-    feet = stepping(
-        take,
-        lerp(take.pick(0.05, 0.1), wide, p),
-        rise=hop,
-    )
+    feet = stepping(take, lerp(take.pick(0.05, 0.1), wide, p), rise=hop)
     figure = standing(take, lean=take.pick(0, 6), knee=take.pick(8, 22), feet=feet)
     _arms_sideways(take, figure, lerp(take.pick(8, 20), take.pick(130, 172), p))
     return Motion(figure=figure, props=[], repetitions=tempo.repetitions)
@@ -86,22 +80,20 @@ def lunges(take: Take) -> Motion:
     pace = Pace(out=(0.8, 1.5), hold=(0.0, 0.5), back=(0.8, 1.5), rest=(0.05, 0.6), full_return=True)
     tempo = take.tempo(pace)
     alternating = take.chance(0.6)
-    moved = tempo.turns(2) if alternating else [tempo.phase, 0 * tempo.phase]
-    if take.chance(0.5):
-        moved.reverse()
+    turns = tempo.turns(2) if alternating else [tempo.phase, 0 * tempo.phase]
+    moved = dict(zip(SIDES if take.chance(0.5) else SIDES[::-1], turns, strict=True))
     far = take.pick(0.55, 0.85) * take.build.height / 1.75 * take.rng.choice((-1, 1))
-    split = take.chance(0.25)  # feet that stay where they are: a split squat
-    step = [far * (np.sign(m + 1e-9) if split and not alternating else m) for m in moved]
-    p = np.maximum(*moved)
+    split = not alternating and take.chance(0.5)  # feet that stay where they are: a split squat
+    step: dict[Side, Angle] = {s: far * (float(moved[s].any()) if split else moved[s]) for s in SIDES}
+    p, middle = np.maximum(*turns), 0.5 * np.add(step["l"], step["r"])
+    lift = 0.0 if split else 0.05
     feet = stepping(
         take,
         take.pick(0.06, 0.14),
         # The hind foot stands on its toes.
-        rise={s: 0.1 * p * (step[k] <= 0.5 * (step[0] + step[1])) + (0 if split else 0.05) * np.sin(np.pi * moved[k])
-              for k, s in enumerate(SIDES)},
-        z={s: step[k] for k, s in enumerate(SIDES)},
-    )  # fmt: skip
-    middle = 0.52 * (step[0] + step[1])
+        rise={s: 0.1 * p * (step[s] <= middle) + lift * np.sin(np.pi * moved[s]) for s in SIDES},
+        z=step,
+    )
     figure = standing(take, lean=take.pick(0, 12) * p, knee=lerp(6, take.pick(75, 100), p), back=-middle, feet=feet)
     _free_arms(take, figure)
     return Motion(figure=figure, props=[], repetitions=tempo.repetitions)
@@ -116,11 +108,7 @@ def boxing(take: Take) -> Motion:
     tempo = take.tempo(Pace(out=(0.18, 0.35), hold=(0.0, 0.05), back=(0.2, 0.45), rest=(0.05, 0.7), full_return=True))
     strikes = dict(zip(SIDES, tempo.turns(2), strict=True))
     ahead = take.pick(0.1, 0.3) * take.rng.choice((-1, 1))
-    feet = stepping(
-        take,
-        take.pick(0.12, 0.2),
-        z={s: SIGN[s] * ahead for s in SIDES},
-    )
+    feet = stepping(take, take.pick(0.12, 0.2), z={s: SIGN[s] * ahead for s in SIDES})
     figure = standing(
         take, lean=take.pick(0, 12), knee=take.pick(10, 30) + take.wander(3.0), feet=feet,
         twist=-20 * strikes["l"] + 20 * strikes["r"], shift=take.wander(0.02),
@@ -137,12 +125,7 @@ def calf_raises(take: Take) -> Motion:
     """On the toes and down again, with straight legs; the arms hang with weights, or are kept somewhere."""
     tempo = take.tempo(Pace(out=(0.4, 0.9), hold=(0.0, 1.0), back=(0.5, 1.2), rest=(0.0, 0.6)))
     rise = take.pick(0.06, 0.1) * tempo.phase
-    feet = stepping(
-        take,
-        take.pick(0.06, 0.18),
-        rise=rise,
-        z=0.5 * rise,
-    )
+    feet = stepping(take, take.pick(0.06, 0.18), rise=rise, z=0.5 * rise)
     figure = standing(take, lean=take.pick(-2, 4), knee=take.pick(3, 8), back=-0.03 * tempo.phase, feet=feet)
     props: list[Prop] = []
     if take.chance(0.5):
@@ -197,11 +180,7 @@ def hopping(take: Take) -> Motion:
     """Small jumps on the spot, the hands at the sides: skipping a rope."""
     rate, high = take.pick(1.2, 2.2), take.pick(0.04, 0.14)
     air = np.asarray(high * abs(np.sin(np.pi * rate * take.t + take.pick(0, 3))) ** 1.3)
-    feet = stepping(
-        take,
-        take.pick(0.05, 0.12),
-        rise=air,
-    )
+    feet = stepping(take, take.pick(0.05, 0.12), rise=air)
     figure = standing(take, lean=take.pick(0, 6), knee=take.pick(10, 25), feet=feet)
     circle = 2 * np.pi * rate * take.t
     for s in SIDES:

@@ -5,7 +5,7 @@ from gymspotter.models.cost import Cost, costs, count_flops, table
 
 T, F, K = 60, 51, 22
 # Multiply-adds by hand, of everything that is a matrix product or a convolution.
-ATTENTION = 4 * (T * F * 64 * 3 + 2 * T * T * 64) + T * 256 * F
+ATTENTION = 4 * (2 * F * 64 * F + 2 * T * F * F + 2 * T * T * F)  # products of weights first
 BY_HAND = {
     "mlp": T * F * 500 + 2 * 500 * 500 + 500 * K,
     "cnn1d": T * (8 * F * 128 + 5 * 128 * 256 + 3 * 256 * 128) + 128 * K,
