@@ -4,7 +4,6 @@ Shapes: B batch, T frames, J joints, C = 3 coordinates, K classes.
 """
 
 import copy
-from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -20,7 +19,7 @@ class Graphed(nn.Module):
     def __init__(self, model: nn.Module, batch_size: int) -> None:
         super().__init__()
         self.model, self.batch_size = model, batch_size
-        self.replayed: Callable[[Tensor], Tensor] | None = None
+        self.replayed: nn.Module | None = None
 
     def forward(self, poses_BTJC: Tensor) -> Tensor:
         """Logits [B, K] of normalised poses [B, T, J, C] on a CUDA device."""
@@ -30,9 +29,9 @@ class Graphed(nn.Module):
             self.replayed = self._record(poses_BTJC)
         return self.replayed(poses_BTJC)
 
-    def _record(self, poses_BTJC: Tensor) -> Callable[[Tensor], Tensor]:
-        kept = copy.deepcopy(self.model.state_dict())
-        replayed = torch.cuda.make_graphed_callables(_Same(self.model), (poses_BTJC.clone(),))
+    def _record(self, poses_BTJC: Tensor) -> nn.Module:
+        kept, replayed = copy.deepcopy(self.model.state_dict()), _Same(self.model)
+        torch.cuda.make_graphed_callables(replayed, (poses_BTJC.clone(),))  # changes the module in place
         self.model.load_state_dict(kept)  # recording runs the model a few times, which batch normalisation counts
         return replayed
 

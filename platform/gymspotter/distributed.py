@@ -10,10 +10,8 @@ Shapes: S segments, T frames, J joints, C = 3 coordinates.
 
 import hashlib
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,13 +30,13 @@ from gymspotter.errors import InputError
 from gymspotter.fit import Epoch, Fitted, Fitting, check_sides, class_indices, new_classifier, on_device, training_side
 from gymspotter.labels import EXERCISES
 from gymspotter.loop import Batch, FitConfig, Resident, Share
+from gymspotter.progress import listening, start_progress
 from gymspotter.skeleton import CANONICAL, Layout
 from gymspotter.streamed import Streamed, dataset_of
 from gymspotter.unknown import NONE
 from gymspotter.windows import Segments
 
 _FILE = "state.pt"
-_ASK_S = 0.5  # how often progress is asked for
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,7 +100,7 @@ def fit_distributed(
     if streams and config.balance == "sampler":
         raise InputError("balance is 'sampler' and the segments are streamed: use weights, or more resident-gib.")
     name = f"{config.model}-{_fingerprint(train, validation, config, model_config, tuple(classes), layout.name)}"
-    progress = ray.remote(_Progress).options(num_cpus=0).remote()
+    progress = start_progress()
     job = _Job(
         train=None if streams else ray.put(train),
         validation=validation,
@@ -134,7 +132,7 @@ def fit_distributed(
         ),
     )
     started = time.perf_counter()
-    with _told(progress, on_epoch):
+    with listening(progress, on_epoch):
         try:
             result = trainer.fit()
         except ray_train.TrainingFailedError as error:
@@ -267,44 +265,6 @@ def _save(fitting: Fitting, share: Share) -> None:
 def _read(checkpoint: ray_train.Checkpoint) -> dict[str, Any]:
     with checkpoint.as_directory() as folder:
         return torch.load(Path(folder) / _FILE, weights_only=True, map_location="cpu")
-
-
-class _Progress:
-    """An actor that epochs are told to, and asked for."""
-
-    def __init__(self) -> None:
-        self._epochs: dict[int, Epoch] = {}
-
-    def tell(self, epoch: Epoch) -> None:
-        self._epochs[epoch.number] = epoch
-
-    def after(self, number: int) -> list[Epoch]:
-        return [epoch for n, epoch in sorted(self._epochs.items()) if n > number]
-
-
-@contextmanager
-def _told(progress: Any, on_epoch: Callable[[Epoch], None]) -> Iterator[None]:
-    """While it is open, ``on_epoch`` is called with every epoch that was told of, once and in order."""
-    ended, last = threading.Event(), 0
-
-    def ask() -> None:
-        nonlocal last
-        for epoch in ray.get(progress.after.remote(last)):
-            on_epoch(epoch)
-            last = epoch.number
-
-    def listen() -> None:
-        while not ended.wait(_ASK_S):
-            ask()
-
-    listener = threading.Thread(target=listen, daemon=True)
-    listener.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        listener.join()
-        ask()
 
 
 def _fingerprint(train: Segments, validation: Segments | None, *settings: Any) -> str:

@@ -199,11 +199,11 @@ class Loop:
     ) -> None:
         self.fusion, self.config, self.batches, self.outputs = fusion, config, batches, outputs
         self.device, self.weights, self.share = device, weights, share
-        self.forward = wrap(fusion)
+        self.forward: Callable[[Tensor], Tensor] = wrap(fusion)
         if config.compile:
             self.forward = torch.compile(self.forward)
         elif config.cuda_graph:
-            self.forward = Graphed(self.forward, config.batch_size)
+            self.forward = Graphed(fusion, config.batch_size)
         self.average = MovingAverage(fusion, config.ema) if config.ema else None
         self.result = self.average.model if self.average else fusion
         self.optimizer = make_optimizer(

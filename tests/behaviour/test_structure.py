@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-SHELLS = {"cluster", "distributed", "extract", "train", "registry", "demo", "report", "streamed"}
+SHELLS = {"cluster", "distributed", "extract", "train", "registry", "demo", "report", "progress", "streamed"}
 PACKAGE = ROOT / "platform" / "gymspotter"
 MODULES = [".".join(path.relative_to(PACKAGE).with_suffix("").parts) for path in sorted(PACKAGE.rglob("*.py"))]
 CORE = [module for module in MODULES if module not in SHELLS and not module.endswith("__init__")]

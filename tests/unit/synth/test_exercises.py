@@ -202,3 +202,16 @@ def test_repetitions_are_where_the_joint_turns(exercise: str) -> None:
             # One hump: it rises through the middle once.
             above = window > 0.5
             assert (np.diff(above.astype(int)) == 1).sum() == 1
+
+
+def test_some_leg_raises_hang_from_a_bar_and_others_lie() -> None:
+    upright = [rise(p).mean() > 45 for p in several("leg raises", 40, seconds=3)]
+    assert 3 < sum(upright) < 20
+
+
+def test_some_curls_are_done_with_one_arm() -> None:
+    def ranges(performance: Performance) -> list[float]:
+        return [float(np.ptp(flexion(performance, f"{s}_shoulder", f"{s}_elbow", f"{s}_wrist"))) for s in "lr"]
+
+    one_armed = [min(ranges(p)) < 15 < 60 < max(ranges(p)) for p in several("hammer curl", 40)]
+    assert 2 < sum(one_armed) < 20
