@@ -32,7 +32,6 @@ import torch
 from common import Claim, Options, report
 
 import gymspotter.synth
-from gymspotter.augment import AugmentConfig
 from gymspotter.catalog import read_catalog
 from gymspotter.errors import InputError
 from gymspotter.extract import ExtractOptions, extract
@@ -55,12 +54,9 @@ GOAL = 60.0  # % of the clips of real people
 SEED = 0  # of what is rendered; one more, of the skeletons; that of a training is its own
 PEER = "paper's Transformer on exact skeletons"
 OURS = "spotter on skeletons with BlazePose's errors and on what BlazePose saw"
-AUGMENT = AugmentConfig(tilt=12, stretch=0.15, short=0.5, noise=0.03, lose=0.05)
 # A fifth of spotter's arithmetic: a training is a matter of minutes on one core.
 SMALL = SpotterConfig(width=64, layers=2)
-RECIPE = replace(
-    recipe("spotter"), epochs=20, batch_size=64, label_smoothing=0.1, align_facing=True, augment=AUGMENT
-)  # fmt: skip
+RECIPE = recipe("spotter")
 
 
 @dataclass(frozen=True, kw_only=True)

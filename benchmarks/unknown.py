@@ -33,7 +33,7 @@ from gymspotter.labels import EXERCISES
 from gymspotter.models import Classifier
 from gymspotter.models.spotter import SpotterConfig
 from gymspotter.plots import reliability_figure
-from gymspotter.recipes import recipe
+from gymspotter.recipes import sequence_recipe
 from gymspotter.skeleton import Floats, to_canonical
 from gymspotter.store import read_tracks
 from gymspotter.synth.generate import Item, SynthOptions, make_track
@@ -176,7 +176,7 @@ def run(gym: Gym, setting: str, exposed: bool, seed: int, size: Size, *, figure:
     elif setting == "movements":
         trained = trained[np.isin(gym.kinds["train"], kinds[:half])]
         strange = strange[np.isin(gym.kinds["test"], kinds[half:])]
-    config = replace(recipe("spotter", seed=seed), epochs=size.epochs, batch_size=64, align_facing=True)
+    config = replace(sequence_recipe("spotter", seed=seed), epochs=size.epochs, batch_size=64, align_facing=True)
     side = join_segments(known["train"], trained) if exposed else known["train"]
     classifier = fit(side, config, classes=classes, model_config=SMALL).classifier
     out = _calibrated(classifier, known, classes, figure)

@@ -38,7 +38,7 @@ from gymspotter.loop import FitConfig
 from gymspotter.metrics import score, spread
 from gymspotter.models import MODELS
 from gymspotter.models.spotter import SpotterConfig
-from gymspotter.recipes import recipe
+from gymspotter.recipes import sequence_recipe
 from gymspotter.splits import refuse_leak
 
 ROOT = Path(__file__).parents[1]
@@ -136,9 +136,9 @@ def _jobs(dataset: SkeletonDataset, given: argparse.Namespace) -> list[Job]:
     for name in given.models:
         for seed in given.seeds:
             if name == BY_SPOTTERS_RECIPE:
-                config = replace(recipe("spotter", seed=seed, sided=dataset.sided), model="transformer")
+                config = replace(sequence_recipe("spotter", seed=seed, sided=dataset.sided), model="transformer")
             else:
-                config = recipe(name, seed=seed, sided=dataset.sided)
+                config = sequence_recipe(name, seed=seed, sided=dataset.sided)
             if given.quick:
                 config = replace(config, epochs=QUICK_EPOCHS)
             folds = dataset.folds[:1] if given.quick else dataset.folds
@@ -151,7 +151,8 @@ def _selection(dataset: SkeletonDataset, given: argparse.Namespace) -> list[Job]
 
     Of the paper's recipe nothing is varied but what the paper does not state: the batch size, and the facing.
     """
-    paper, spotter = recipe("transformer"), recipe("spotter", sided=dataset.sided)
+    paper = sequence_recipe("transformer")
+    spotter = sequence_recipe("spotter", sided=dataset.sided)
     spotter = replace(spotter, epochs=SELECTION_EPOCHS)
     varied = spotter.augment or AugmentConfig()
     variants: dict[str, tuple[FitConfig, Any]] = {

@@ -20,6 +20,7 @@ from gymspotter.errors import InputError
 from gymspotter.extract import ExtractOptions, ExtractResult, extract
 from gymspotter.labels import EXERCISES
 from gymspotter.loop import FitConfig
+from gymspotter.recipes import recipe
 from gymspotter.report import write_report
 from gymspotter.store import read_quarantine, read_tracks
 from gymspotter.synth.generate import SynthOptions, synthesise
@@ -41,12 +42,14 @@ class DemoOptions:
     """Folder for everything the demo makes; what an earlier demo left there is removed."""
     per_exercise: int = 6
     """Synthetic videos of each exercise; about 30% of them are kept for the test."""
-    skeletons: int = 40
+    skeletons: int = 60
     """Synthetic skeleton tracks of each exercise to train on beside those of the videos; 0 for none."""
     seconds: float = 12.0
     """Length of a synthetic video."""
-    epochs: int = 100
-    """Passes over the training side."""
+    model: str = "spotter"
+    """Fusion model, trained by its own recipe."""
+    epochs: int | None = None
+    """Passes over the training side; by default as the recipe says."""
     post: int = 22
     """At most so many test videos are posted to the service."""
     seed: int = 0
@@ -112,7 +115,7 @@ def demo(options: DemoOptions) -> Summary:
                 TrainOptions(
                     tracks=str(store),
                     also=tuple(str(folder) for folder in more),
-                    fit=FitConfig(epochs=options.epochs, seed=options.seed),
+                    fit=_recipe(options),
                     tracking_uri=uri,
                     artifacts=options.out / "mlartifacts",
                 )
@@ -146,6 +149,11 @@ def demo(options: DemoOptions) -> Summary:
     )
     print(f"report: {report.resolve()}")
     return summary
+
+
+def _recipe(options: DemoOptions) -> FitConfig:
+    config = recipe(options.model, seed=options.seed)
+    return config if options.epochs is None else replace(config, epochs=options.epochs)
 
 
 def _post_workout(url: str, tracks: list[Track], path: Path) -> tuple[Served, list[tuple[float, str]]] | None:

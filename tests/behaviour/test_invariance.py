@@ -26,7 +26,7 @@ def segments_of(numbers):
 
 @pytest.fixture(scope="module")
 def classifier():
-    return fit(segments_of(range(30)), replace(recipe("spotter"), epochs=12, align_facing=True)).classifier
+    return fit(segments_of(range(30)), replace(recipe("spotter"), epochs=25, batch_size=16)).classifier
 
 
 @pytest.fixture(scope="module")

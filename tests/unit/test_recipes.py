@@ -5,7 +5,7 @@ import pytest
 from gymspotter.errors import InputError
 from gymspotter.loop import FitConfig
 from gymspotter.models import MODELS
-from gymspotter.recipes import RECIPES, recipe
+from gymspotter.recipes import RECIPES, recipe, sequence_recipe
 
 
 def test_every_model_has_a_recipe_that_names_it():
@@ -20,11 +20,18 @@ def test_the_papers_models_are_trained_as_in_the_paper(name):
 
 
 def test_mirror_images_are_left_out_where_left_is_not_right():
-    usual, sided = recipe("spotter", seed=2), recipe("spotter", seed=2, sided=True)
+    usual, sided = (sequence_recipe("spotter", seed=2, sided=sided) for sided in (False, True))
     assert usual.augment.mirror > 0
     assert sided.augment.mirror == 0
     assert sided.augment.turn == usual.augment.turn
     assert (sided.seed, sided.weight_decay) == (2, usual.weight_decay)
+
+
+def test_the_gym_has_mirror_images_and_an_athlete_who_faces_the_camera():
+    config = recipe("spotter", seed=4)
+    assert config.augment.mirror > 0
+    assert (config.align_facing, config.seed) == (True, 4)
+    assert sequence_recipe("mlp") == recipe("mlp")
 
 
 def test_an_unknown_model_is_refused_with_those_there_are():
