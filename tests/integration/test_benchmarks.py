@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-BENCHMARKS = sorted(
-    set(ROOT.glob("benchmarks/*.py")) - {ROOT / "benchmarks" / name for name in ("common.py", "run_all.py")}
-)
+BENCHMARKS = [
+    path for path in sorted(ROOT.glob("benchmarks/*.py")) if path.stem not in ("common", "journal", "run_all")
+]
 
 
 @pytest.mark.slow
@@ -19,6 +19,9 @@ def test_a_quick_run_writes_its_claims(script, tmp_path):
     out = tmp_path / "claims.json"
     done = subprocess.run([sys.executable, script, "--quick", "--json", out], capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0, done.stderr
+    if not out.exists():
+        assert "nothing was measured" in done.stdout
+        pytest.skip("its data are not here")
     written = json.loads(out.read_text())
     assert written["benchmark"] == script.stem
     assert written["device"]
