@@ -20,14 +20,21 @@ from gymspotter.windows import Segments
 class Assessment:
     """What `assess` found; everything is a share in 0..1.
 
-    ``scores`` and ``reliability`` are of the segments that show one of the classes. ``passed`` is the share of them
-    that is taken for known; ``detection`` tells known from unknown segments, where there are some.
+    ``scores`` and ``reliability`` are of the segments that show one of the classes, ``uncalibrated`` is the reliability
+    without the temperature. ``passed`` is the share of them that is taken for known; ``detection`` tells known from
+    unknown segments, where there are some.
     """
 
     scores: Scores
     reliability: Reliability
+    uncalibrated: Reliability
     passed: float
     detection: Detection | None
+
+    @property
+    def diagrams(self) -> dict[str, Reliability]:
+        """For `plots.reliability_figure`."""
+        return {"before calibration": self.uncalibrated, "after calibration": self.reliability}
 
     def summary(self) -> dict[str, float]:
         """One number for each."""
@@ -37,8 +44,12 @@ class Assessment:
         return found
 
 
-def assess(classifier: torch.nn.Module, test: Segments, classes: Sequence[str] = EXERCISES) -> Assessment:
-    """Let a classifier answer the test side; segments labelled NONE show none of the classes.
+def assess(
+    classifier: torch.nn.Module, test: Segments, classes: Sequence[str] = EXERCISES, *, temperature: float = 1.0
+) -> Assessment:
+    """Let a classifier, whose logits were divided by ``temperature``, answer the test side.
+
+    Segments labelled NONE show none of the classes.
 
     Raises:
         InputError: a label is neither among the classes nor NONE.
@@ -52,6 +63,7 @@ def assess(classifier: torch.nn.Module, test: Segments, classes: Sequence[str] =
     return Assessment(
         scores=score(targets, probabilities.argmax(axis=1), classes),
         reliability=reliability(probabilities, targets),
+        uncalibrated=reliability(softmax(temperature * answers[known]), targets),
         passed=float((unknown(answers[known]) <= THRESHOLD).mean()),
         detection=told_apart,
     )

@@ -67,7 +67,7 @@ def write_report(
         "<h2>Confusion on the test side</h2>",
         f'<div class="scroll">{_plot(confusion_figure(trained.scores.confusion, EXERCISES), "confusion matrix")}</div>',
         "<h2>How sure it is, and how right</h2>",
-        _plot(reliability_figure({"test side": trained.assessment.reliability}), "reliability diagram"),
+        _plot(reliability_figure(trained.assessment.diagrams), "reliability diagrams"),
         "<h2>Training</h2>",
         _plot(loss_figure(trained.fitted.losses), "training loss by epoch"),
         "<h2>Quarantine</h2>",

@@ -181,7 +181,7 @@ def train(options: TrainOptions) -> TrainResult:
             train_it = partial(fit_distributed, workers=options.cluster) if options.cluster.workers else fit
             fitted = train_it(sides.train, options.fit, validation=sides.validation, on_epoch=on_epoch)
         calibration = calibrate(fitted.classifier, sides.validation) if sides.validation is not None else None
-        found = assess(fitted.classifier, sides.test)
+        found = assess(fitted.classifier, sides.test, temperature=fitted.classifier.temperature.item())
         for epoch in fitted.epochs:
             values = {
                 "train_loss": epoch.loss,
@@ -196,7 +196,7 @@ def train(options: TrainOptions) -> TrainResult:
         if calibration:
             mlflow.log_metrics({f"calibration_{name}": value for name, value in calibration.summary().items()})
         mlflow.log_figure(confusion_figure(found.scores.confusion, EXERCISES), "confusion_matrix.png")
-        mlflow.log_figure(reliability_figure({"test side": found.reliability}), "reliability.png")
+        mlflow.log_figure(reliability_figure(found.diagrams), "reliability.png")
         mlflow.log_figure(loss_figure(fitted.losses), "train_loss.png")
         mlflow.log_dict(found.scores.per_class, "per_class.json")
         version = registry.register(fitted.classifier, replace(facts, scores=found.summary()), aliases=[options.alias])

@@ -32,9 +32,17 @@ def test_known_segments_are_scored_and_unknown_ones_told_apart():
     assert found.scores.per_class["deadlift"]["recall"] == pytest.approx(1 / 2)
     confidence = np.exp(4) / (np.exp(4) + 2)
     assert found.reliability.error == pytest.approx(confidence - 3 / 4)
+    assert found.uncalibrated.error == found.reliability.error
     assert found.passed == 1
     assert (found.detection.auroc, found.detection.false_positives) == (1.0, 0.0)
     assert found.summary()["unknown_auroc"] == 1.0
+
+
+def test_the_temperature_is_taken_back_for_the_diagram_before():
+    found = assess(Reader(), segments([[1, 0, 0], [0, 1, 0]], ["squat", "plank"]), CLASSES, temperature=4.0)
+    assert found.uncalibrated.error == pytest.approx(1 - np.exp(4) / (np.exp(4) + 2), abs=1e-6)
+    assert found.reliability.error == pytest.approx(1 - np.exp(1) / (np.exp(1) + 2), abs=1e-6)
+    assert list(found.diagrams) == ["before calibration", "after calibration"]
 
 
 def test_without_unknown_segments_nothing_is_said_of_them():
