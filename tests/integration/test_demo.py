@@ -50,7 +50,7 @@ def test_the_run_is_in_mlflow(demo_run):
     (run,) = mlflow.search_runs(experiment_names=["gymspotter"], output_format="list")
     assert run.data.metrics["test_accuracy"] == pytest.approx(demo_run.summary.accuracy)
     assert {"test_macro_f1", "test_macro_precision", "test_macro_recall", "train_loss"} <= set(run.data.metrics)
-    assert run.data.params["model"] == "transformer"
+    assert run.data.params["model"] == "spotter"
     assert len(mlflow.MlflowClient().get_metric_history(run.info.run_id, "train_loss")) == 20
     files = {file.path for file in mlflow.MlflowClient().list_artifacts(run.info.run_id)}
     assert {"confusion_matrix.png", "train_loss.png", "per_class.json"} <= files
@@ -61,7 +61,7 @@ def test_the_run_is_in_mlflow(demo_run):
 
 def test_the_report_holds_its_pictures_and_needs_nothing_else(demo_run):
     page = (demo_run.out / "report.html").read_text()
-    assert page.count("data:image/") == 3
+    assert page.count("data:image/") == 4
     assert not re.search(r'(?:src|href)="(?!data:)', page)
     assert all(exercise in page for exercise in EXERCISES)
 
