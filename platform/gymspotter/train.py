@@ -6,7 +6,6 @@ The test side is scored once, at the end; nothing is chosen by it. Groups of the
 validate on choose the best epoch, may end the training early (`--patience`), and calibrate the probabilities.
 """
 
-import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -25,14 +24,13 @@ from gymspotter.calibration import calibrate
 from gymspotter.distributed import Workers, fit_distributed
 from gymspotter.errors import InputError
 from gymspotter.fit import Epoch, Fitted, fit
+from gymspotter.labelled import LabelledTracks, read_labelled
 from gymspotter.labels import EXERCISES
 from gymspotter.loop import FitConfig
 from gymspotter.metrics import Scores
 from gymspotter.plots import confusion_figure, loss_figure, reliability_figure
 from gymspotter.recipes import recipe
 from gymspotter.splits import PROTOCOLS, Protocol, Split, folds, leak, spare_validation, split, train_on_more
-from gymspotter.store import read_tracks
-from gymspotter.tracks import Track
 from gymspotter.windows import SEGMENT_FRAMES, Segments, cut_segments
 
 EXPERIMENT = "gymspotter"
@@ -120,22 +118,13 @@ def train(options: TrainOptions) -> TrainResult:
     Raises:
         InputError: a store cannot be used, or there is nothing to train or to test on.
     """
-    tracks = read_tracks(options.tracks)
-    labelled = [track for track in tracks if track.label]
-    if not labelled:
-        raise InputError(f"tracks {options.tracks!r} has no labels: extract from one folder per exercise.")
-    more = [track for store in options.also for track in read_tracks(store)]
-    for track in more:
-        if not track.label:
-            raise InputError(f"also: the track of {track.uri!r} has no label: extract it from a folder per exercise.")
-    if len(grids := sorted({track.fps for track in [*labelled, *more]})) > 1:
-        raise InputError(f"tracks are on grids of {grids[0]:g} and {grids[-1]:g} frames/s: extract them on one.")
-    segments, left_out = cut_segments(labelled, stride=options.stride)
+    data = read_labelled(options.tracks, options.also)
+    segments, left_out = cut_segments(data.tracks, stride=options.stride)
     for sentence in left_out:
         print(f"left out: {sentence}")
     sides = split_for(options, segments)
-    if more:
-        sides = train_on_more(sides, cut_segments(more, stride=options.stride)[0])
+    if data.more:
+        sides = train_on_more(sides, cut_segments(data.more, stride=options.stride)[0])
     if options.spared:
         try:
             sides = spare_validation(sides, options.spared, options.fit.seed)
@@ -160,16 +149,7 @@ def train(options: TrainOptions) -> TrainResult:
                 "segments_test": len(sides.test),
             }
         )
-        facts = registry.ModelFacts(
-            model=options.fit.model,
-            classes=list(EXERCISES),
-            frames=SEGMENT_FRAMES,
-            grid_fps=labelled[0].fps,
-            data=fingerprint([*labelled, *more]),
-            split=f"{sides.protocol}, test share {len(sides.test) / len(segments):.2g}, seed {sides.seed}, "
-            f"{sides.fingerprint}",
-            commit=registry.git_commit(),
-        )
+        facts = facts_of(options.fit.model, data, sides)
         mlflow.set_tags({"data": facts.data, "split": facts.split, "commit": facts.commit})
         with tqdm(total=options.fit.epochs, desc=f"train {options.fit.model}", unit="epoch", disable=None) as bar:
 
@@ -180,32 +160,58 @@ def train(options: TrainOptions) -> TrainResult:
 
             train_it = partial(fit_distributed, workers=options.cluster) if options.cluster.workers else fit
             fitted = train_it(sides.train, options.fit, validation=sides.validation, on_epoch=on_epoch)
-        calibration = calibrate(fitted.classifier, sides.validation) if sides.validation is not None else None
-        found = assess(fitted.classifier, sides.test, temperature=fitted.classifier.temperature.item())
-        for epoch in fitted.epochs:
-            values = {
-                "train_loss": epoch.loss,
-                "validation_macro_f1": epoch.validation_f1,
-                "validation_loss": epoch.validation_loss,
-            }
-            mlflow.log_metrics({k: v for k, v in values.items() if v is not None}, step=epoch.number)
-        mlflow.log_metrics({f"test_{name}": value for name, value in found.summary().items()})
-        mlflow.log_metrics(
-            {"fit_seconds": fitted.seconds, "best_epoch": fitted.best, "leak": leak(sides.train, sides.test)}
-        )
-        if calibration:
-            mlflow.log_metrics({f"calibration_{name}": value for name, value in calibration.summary().items()})
-        mlflow.log_figure(confusion_figure(found.scores.confusion, EXERCISES), "confusion_matrix.png")
-        mlflow.log_figure(reliability_figure(found.diagrams), "reliability.png")
-        mlflow.log_figure(loss_figure(fitted.losses), "train_loss.png")
-        mlflow.log_dict(found.scores.per_class, "per_class.json")
-        version = registry.register(fitted.classifier, replace(facts, scores=found.summary()), aliases=[options.alias])
+        version, found = conclude(fitted, sides, facts, aliases=[options.alias])
     print(
         f"version {version} of {registry.MODEL_NAME}: " + ", ".join(f"{k} {v:.3f}" for k, v in found.summary().items())
     )
     return TrainResult(
         version=version, run_id=run.info.run_id, assessment=found, train=sides.train, test=sides.test, fitted=fitted
     )
+
+
+def facts_of(model: str, data: LabelledTracks, sides: Split) -> registry.ModelFacts:
+    """What a model that is trained on these sides will say of itself."""
+    known = sum(len(side) for side in (sides.train, sides.validation, sides.test) if side is not None)
+    return registry.ModelFacts(
+        model=model,
+        classes=list(EXERCISES),
+        frames=SEGMENT_FRAMES,
+        grid_fps=data.grid_fps,
+        data=data.fingerprint,
+        split=f"{sides.protocol}, {len(sides.test)} of {known} segments tested, seed {sides.seed}, {sides.fingerprint}",
+        commit=registry.git_commit(),
+    )
+
+
+def conclude(
+    fitted: Fitted, sides: Split, facts: registry.ModelFacts, *, aliases: Sequence[str]
+) -> tuple[str, Assessment]:
+    """Calibrate a fitted classifier, score it on the test side, log both to MLflow's active run, register it.
+
+    Returns:
+        The registered version, and what it reached.
+    """
+    calibration = calibrate(fitted.classifier, sides.validation) if sides.validation is not None else None
+    found = assess(fitted.classifier, sides.test, temperature=fitted.classifier.temperature.item())
+    for epoch in fitted.epochs:
+        values = {
+            "train_loss": epoch.loss,
+            "validation_macro_f1": epoch.validation_f1,
+            "validation_loss": epoch.validation_loss,
+        }
+        mlflow.log_metrics({k: v for k, v in values.items() if v is not None}, step=epoch.number)
+    mlflow.log_metrics({f"test_{name}": value for name, value in found.summary().items()})
+    mlflow.log_metrics(
+        {"fit_seconds": fitted.seconds, "best_epoch": fitted.best, "leak": leak(sides.train, sides.test)}
+    )
+    if calibration:
+        mlflow.log_metrics({f"calibration_{name}": value for name, value in calibration.summary().items()})
+    mlflow.log_figure(confusion_figure(found.scores.confusion, EXERCISES), "confusion_matrix.png")
+    mlflow.log_figure(reliability_figure(found.diagrams), "reliability.png")
+    mlflow.log_figure(loss_figure(fitted.losses), "train_loss.png")
+    mlflow.log_dict(found.scores.per_class, "per_class.json")
+    version = registry.register(fitted.classifier, replace(facts, scores=found.summary()), aliases=aliases)
+    return version, found
 
 
 def split_for(options: TrainOptions, segments: Segments) -> Split:
@@ -225,12 +231,6 @@ def describe(sides: Split) -> str:
     share = leak(sides.train, sides.test)
     warning = f"; {share:.0%} of the tested segments overlap with one that is trained on: this leaks" if share else ""
     return ", ".join(counted) + warning
-
-
-def fingerprint(tracks: list[Track]) -> str:
-    """16 hex digits that change with the tracks trained on: videos, spans, labels, estimators."""
-    rows = sorted((t.video_id, t.span, t.label or "", t.estimator, t.estimator_version, t.fps) for t in tracks)
-    return hashlib.sha256(repr(rows).encode()).hexdigest()[:16]
 
 
 def _flat(config: dict[str, Any]) -> dict[str, Any]:

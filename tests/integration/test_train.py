@@ -9,11 +9,12 @@ import torch
 from gymspotter import registry
 from gymspotter.distributed import Workers
 from gymspotter.errors import InputError
+from gymspotter.labelled import LabelledTracks
 from gymspotter.loop import FitConfig
 from gymspotter.splits import leak
 from gymspotter.store import write_tracks
 from gymspotter.synth.generate import SynthOptions, make_track, plan
-from gymspotter.train import TrainOptions, fingerprint, train
+from gymspotter.train import TrainOptions, train
 from gymspotter.unknown import NONE
 
 
@@ -48,7 +49,7 @@ def test_other_performances_in_a_further_store_are_trained_on(tracks, tmp_path):
     assert len(result.test) == 22
     assert not set(result.test.groups) & set(result.train.groups)
     facts = registry.load(registry.CHALLENGER).facts
-    assert facts.data == fingerprint([*tracks, *more])
+    assert facts.data == LabelledTracks(tracks=tracks, more=more).fingerprint
     assert facts.scores == result.assessment.summary()
     assert registry.load(registry.CHAMPION).version == result.version == "1"
 
@@ -107,6 +108,9 @@ def test_tracks_without_labels_and_mixed_grids_are_refused(tracks, tmp_path):
 
 
 def test_the_fingerprint_changes_with_the_data(tracks):
+    def fingerprint(them):
+        return LabelledTracks(tracks=them, more=[]).fingerprint
+
     assert fingerprint(tracks) == fingerprint(tracks[::-1])
     assert fingerprint(tracks) != fingerprint(tracks[1:])
     assert fingerprint(tracks) != fingerprint([replace(tracks[0], label="plank"), *tracks[1:]])
