@@ -16,7 +16,7 @@ from ray.serve import Application
 from ray.serve.exceptions import BackPressureError
 from ray.serve.handle import DeploymentHandle
 
-from gymspotter import registry
+from gymspotter import registry, tracking
 from gymspotter.classify import Guess, LabelledSegment, classify, timeline
 from gymspotter.errors import InputError
 from gymspotter.pose import load_estimator
@@ -72,7 +72,7 @@ class Gymspotter:
 
     def __init__(self, settings: AppSettings, skeletons: DeploymentHandle) -> None:
         torch.set_num_threads(1)
-        registry.use_store(settings.tracking_uri)
+        tracking.use_store(settings.tracking_uri)
         self.settings = settings
         self._skeletons = skeletons
         loaded = registry.load(settings.model)

@@ -10,7 +10,8 @@ from ray import serve
 
 from gymspotter.cluster import connect
 from gymspotter.errors import InputError
-from gymspotter.registry import CHAMPION, load, use_store
+from gymspotter.registry import CHAMPION, load
+from gymspotter.tracking import use_store
 from serve.app import AppSettings, build
 
 APPLICATION = "gymspotter"
@@ -40,7 +41,7 @@ def start(options: ServeOptions) -> str:
     Raises:
         InputError: the model is not in the registry.
     """
-    uri = use_store(options.tracking_uri)
+    uri = use_store(options.tracking_uri).uri
     load(options.model)  # here too, because a replica that fails to load is started again and again
     connect()
     port = options.port or free_port(options.host)

@@ -11,7 +11,13 @@ import ray
 # Enough for skeletons, and small enough for a laptop; a cluster's own setting is not touched.
 _LOCAL_OBJECT_STORE_BYTES = 400 * 2**20
 # They announce, up to warning level, what is as it should be: tokens are on, our progress bar replaces theirs.
-_CHATTY = ("ray._private.authentication", "ray.data._internal.progress", "ray.data._internal.execution", "ray.serve")
+_CHATTY = (
+    "ray._private.authentication",
+    "ray.data._internal.progress",
+    "ray.data._internal.execution",
+    "ray.serve",
+    "ray.tune.analysis",  # misses its own CSV files, which nobody else does
+)
 
 
 def connect() -> None:

@@ -16,12 +16,12 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from gymspotter.client import Served, post_videos
+from gymspotter.demo_report import write_report
 from gymspotter.errors import InputError
 from gymspotter.extract import ExtractOptions, ExtractResult, extract
 from gymspotter.labels import EXERCISES
 from gymspotter.loop import FitConfig
 from gymspotter.recipes import recipe
-from gymspotter.report import write_report
 from gymspotter.store import read_quarantine, read_tracks
 from gymspotter.synth.generate import SynthOptions, synthesise
 from gymspotter.tracks import Track

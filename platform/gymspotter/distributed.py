@@ -126,7 +126,7 @@ def fit_distributed(
         ),
         run_config=ray_train.RunConfig(
             name=name,
-            storage_path=_storage_path(workers.checkpoints),
+            storage_path=storage.absolute(workers.checkpoints),
             failure_config=ray_train.FailureConfig(max_failures=workers.max_failures),
             checkpoint_config=ray_train.CheckpointConfig(num_to_keep=2),
         ),
@@ -141,8 +141,7 @@ def fit_distributed(
     assert result.checkpoint, "the last epoch ends with one"
     fitting.load_state(_read(result.checkpoint))
     fitted = fitting.fitted(time.perf_counter() - started)
-    for file in storage.files(storage.join(workers.checkpoints, name), below=True):
-        storage.remove(file)
+    storage.remove_folder(storage.join(workers.checkpoints, name))
     return fitted
 
 
@@ -274,10 +273,6 @@ def _fingerprint(train: Segments, validation: Segments | None, *settings: Any) -
             for part in (side.poses.tobytes(), "\0".join(side.labels.tolist()).encode()):
                 digest.update(part)
     return digest.hexdigest()[:16]
-
-
-def _storage_path(place: str) -> str:
-    return str(storage.local(place).resolve()) if storage.is_local(place) else place
 
 
 def _cause(error: Exception) -> str:

@@ -9,6 +9,7 @@ Shapes: S segments, T frames, J joints, C = 3 coordinates, K classes.
 import copy
 import math
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -83,6 +84,27 @@ def fit(
         InputError: there is nothing to train on, a segment has a label that is not in ``classes``, the configuration
             needs a validation side or a GPU that is not there, or the loss is no number any more.
     """
+    fitting = begin(train, config, validation=validation, classes=classes, layout=layout, model_config=model_config)
+    started = time.perf_counter()
+    while not fitting.done:
+        on_epoch(fitting.epoch())
+    return fitting.fitted(time.perf_counter() - started)
+
+
+def begin(
+    train: Segments,
+    config: FitConfig,
+    *,
+    validation: Segments | None = None,
+    classes: Sequence[str] = EXERCISES,
+    layout: Layout = CANONICAL,
+    model_config: Any = None,
+) -> "Fitting":
+    """The training that `fit` does, before its first epoch.
+
+    Raises:
+        InputError: as `fit` does.
+    """
     check_sides(train, config, validation)
     device = device_for(config)
     torch.manual_seed(config.seed)
@@ -94,13 +116,7 @@ def fit(
     poses, targets = on_device(train, classifier, classes, device)
     batches = Resident(poses, targets, config, outputs=len(classes) + others)
     weights = batches.weights if config.balance == "weights" else None
-    fitting = Fitting(
-        classifier, config, batches, classes=classes, layout=layout, weights=weights, validation=validation
-    )
-    started = time.perf_counter()
-    while not fitting.done:
-        on_epoch(fitting.epoch())
-    return fitting.fitted(time.perf_counter() - started)
+    return Fitting(classifier, config, batches, classes=classes, layout=layout, weights=weights, validation=validation)
 
 
 class Fitting:
@@ -225,15 +241,16 @@ def training_side(train: Segments, config: FitConfig) -> Segments:
 def new_classifier(
     config: FitConfig, classes: Sequence[str], layout: Layout, *, frames: int, others: bool, model_config: Any = None
 ) -> Classifier:
-    """The classifier that the configuration names, with fresh weights."""
+    """The classifier that the configuration names, for segments of ``frames``, with fresh weights."""
     return build(
         config.model,
         model_config,
         classes=len(classes),
-        frames=frames,
+        frames=config.frames or frames,
         layout=layout,
         align_facing=config.align_facing,
         others=others,
+        resample=bool(config.frames),
     )
 
 
@@ -241,8 +258,10 @@ def new_classifier(
 def on_device(
     side: Segments, classifier: Classifier, classes: Sequence[str], device: torch.device
 ) -> tuple[Tensor, Tensor]:
-    """Normalised poses [S, T, J, C] and targets [S] of a side; NONE is the class after the last."""
-    parts = torch.from_numpy(side.poses).split(_AT_ONCE)
+    """Poses [S, T, J, C] as the fusion model is shown them, and targets [S]; NONE is the class after the last."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The given NumPy array is not writable")  # shared memory; nor is it written
+        parts = torch.from_numpy(side.poses).split(_AT_ONCE)
     poses = torch.cat([classifier.normalise(part.to(device)) for part in parts])
     outputs = [*classes, NONE] if classifier.others else classes
     return poses, torch.from_numpy(class_indices(side.labels, outputs)).to(device)

@@ -25,8 +25,10 @@ from gymspotter.errors import InputError
 from gymspotter.models import MODELS
 from gymspotter.optimisation import MovingAverage, Optimizer, Schedule, make_optimizer, make_schedule
 from gymspotter.skeleton import Layout
+from gymspotter.windows import MIN_FRAMES
 
 Balance = Literal["none", "weights", "sampler"]
+_RATES = {"lr", "initial_lr", "max_lr", "min_lr"}  # as optimiser and schedules call them
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +70,8 @@ class FitConfig:
     """Whether and how training segments are varied."""
     mixup: float = 0.0
     """Largest weight of another segment that each is mixed with, at most 0.5; 0 for none."""
+    frames: int = 0
+    """Frames that the model is shown, resampled from those of a segment (T); 0 for as many as that has."""
     align_facing: bool = False
     """Turn every segment so that the athlete faces the camera; part of the model that is served."""
     bf16: bool = False
@@ -95,6 +99,8 @@ class FitConfig:
                 raise InputError(f"{name.replace('_', '-')} is {getattr(self, name):g}: use 0 or more and less than 1.")
         if not 0 <= self.mixup <= 0.5:
             raise InputError(f"mixup is {self.mixup:g}: use 0 to 0.5.")
+        if self.frames and self.frames < MIN_FRAMES:
+            raise InputError(f"frames is {self.frames}: use 0, or at least {MIN_FRAMES}.")
         if self.compile and self.cuda_graph:
             raise InputError("cuda-graph and compile are both on: use one of them.")
 
@@ -241,6 +247,19 @@ class Loop:
         self.schedule.load_state_dict(state["schedule"])
         if self.average:
             self.average.load_state(state["average"])
+
+    @property
+    def learning_rate(self) -> float:
+        """Of the next step."""
+        return float(self.optimizer.param_groups[0]["lr"])
+
+    def set_learning_rate(self, highest: float) -> None:
+        """Let the schedule, from where it is, go on as if its highest learning rate had been this one."""
+        for place, group in enumerate(self.optimizer.param_groups):
+            factor = highest / group.get("max_lr", group["initial_lr"])  # one-cycle begins below its highest
+            for name in _RATES & group.keys():
+                group[name] *= factor
+            self.schedule.base_lrs[place] *= factor
 
     def _step(self, batch: Batch) -> Tensor:
         """One step; this worker's part of the batch's mean loss."""

@@ -3,11 +3,13 @@
 from collections.abc import Mapping, Sequence
 
 import matplotlib as mpl
+import matplotlib.ticker
 import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from gymspotter.calibration import Reliability
+from gymspotter.fit import Epoch
 
 # Readable on white, also for most colour-blind readers (Okabe and Ito 2008).
 BLUE, ORANGE, GREEN, GREY = "#0072b2", "#d55e00", "#009e73", "#8a8f98"
@@ -38,15 +40,26 @@ def confusion_figure(confusion: NDArray[np.int64], classes: Sequence[str]) -> Fi
     return figure
 
 
-def loss_figure(losses: Sequence[float]) -> Figure:
-    """The training loss after each epoch."""
-    figure = Figure(figsize=(6, 3), layout="constrained")
-    axes = figure.subplots()
-    axes.plot(range(1, len(losses) + 1), losses, color=BLUE)
-    axes.set_xlabel("epoch")
-    axes.set_ylabel("training loss (cross-entropy)")
-    axes.set_ylim(bottom=0)
-    axes.spines[["top", "right"]].set_visible(False)
+def learning_figure(epochs: Sequence[Epoch]) -> Figure:
+    """Epoch by epoch the training loss and, where there was a validation side, its loss and macro F1."""
+    validated = [epoch for epoch in epochs if epoch.validation_f1 is not None]
+    figure = Figure(figsize=(9 if validated else 6, 3), layout="constrained")
+    axes = figure.subplots(1, 2 if validated else 1, squeeze=False)[0]
+    axes[0].plot([e.number for e in epochs], [e.loss for e in epochs], color=BLUE, label="training")
+    axes[0].set_ylabel("loss (cross-entropy)")
+    if validated:
+        axes[0].plot(
+            [e.number for e in validated], [e.validation_loss for e in validated], color=ORANGE, label="validation"
+        )
+        axes[0].legend(frameon=False)
+        axes[1].plot([e.number for e in validated], [e.validation_f1 for e in validated], color=ORANGE)
+        axes[1].set_ylabel("macro F1 (validation)")
+        axes[1].set_ylim(0, 1)
+    axes[0].set_ylim(bottom=0)
+    for each in axes:
+        each.set_xlabel("epoch")
+        each.xaxis.set_major_locator(mpl.ticker.MaxNLocator(integer=True))
+        each.spines[["top", "right"]].set_visible(False)
     return figure
 
 

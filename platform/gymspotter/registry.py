@@ -1,19 +1,15 @@
-"""Runs and models in MLflow: where the store is, how a classifier is registered, how one is loaded again.
+"""Models in MLflow: how a classifier is registered, how one is loaded again.
 
 A registered classifier is a torch.export program (pt2), which is data: loading it executes none of its author's code.
 """
 
-import logging
+import math
 import os
-import subprocess
 import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
-# MLflow 3 reports its use to its vendor unless told otherwise; nothing of a user's is sent anywhere by us.
-os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 # Whoever may write to the store must not be able to run code where models are loaded: MLflow then refuses what is not a
 # torch.export program, and one with a pickle inside.
 os.environ["MLFLOW_ALLOW_PICKLE_DESERIALIZATION"] = "false"
@@ -24,14 +20,18 @@ import torch
 from mlflow.exceptions import MlflowException
 from mlflow.models.signature import ModelSignature
 from mlflow.types import Schema, TensorSpec
+from numpy.typing import NDArray
 
+from gymspotter.aliases import CHALLENGER, CHAMPION, MODEL_NAME, champion, move_champion
 from gymspotter.errors import InputError
 from gymspotter.models import Classifier
 from gymspotter.skeleton import CANONICAL
+from gymspotter.tracking import reason, shown
+from gymspotter.windows import Segments
 
-DEFAULT_TRACKING_URI = "sqlite:///mlflow.db"
-MODEL_NAME = "gymspotter"
-CHAMPION, CHALLENGER = "champion", "challenger"
+_TRAINED_ON = "trained_on.json"
+_BATCHES = (1, 2, 7, 64)  # an export may have fixed a batch size without being told to
+_TOLERANCE = 1e-4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,22 +62,6 @@ class Registered:
     facts: ModelFacts
 
 
-def use_store(tracking_uri: str | None = None) -> str:
-    """Point MLflow at a store: the argument, else MLFLOW_TRACKING_URI, else a SQLite file in the current folder."""
-    logging.getLogger("mlflow").setLevel(logging.WARNING)  # it tells of every table that it creates
-    uri = tracking_uri or os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_TRACKING_URI
-    mlflow.set_tracking_uri(uri)
-    mlflow.set_registry_uri(uri)
-    return uri
-
-
-def use_experiment(name: str, artifacts: Path | None = None) -> None:
-    """Log to the experiment of that name; a new one keeps its files in ``artifacts``, if given."""
-    if mlflow.get_experiment_by_name(name) is None:
-        mlflow.create_experiment(name, artifact_location=artifacts.resolve().as_uri() if artifacts else None)
-    mlflow.set_experiment(name)
-
-
 def register(classifier: Classifier, facts: ModelFacts, aliases: Sequence[str] = (CHALLENGER,)) -> str:
     """Log a classifier to the active run, register it, point ``aliases`` at it; returns the version.
 
@@ -106,10 +90,56 @@ def register(classifier: Classifier, facts: ModelFacts, aliases: Sequence[str] =
             metadata=asdict(facts),
         )
     version = str(info.registered_model_version)
-    has_champion = CHAMPION in client.get_registered_model(MODEL_NAME).aliases
-    for alias in {*aliases, *(() if has_champion else (CHAMPION,))}:
+    difference = largest_difference(classifier, mlflow.pytorch.load_model(f"models:/{MODEL_NAME}/{version}"), facts)
+    if not difference <= _TOLERANCE:
+        client.delete_model_version(MODEL_NAME, version)
+        raise InputError(
+            f"model {facts.model!r} as exported answers otherwise than in training (by {difference:g}): it is not "
+            "registered; report this with the versions of torch and mlflow."
+        )
+    for alias in set(aliases) - {CHAMPION}:
         client.set_registered_model_alias(MODEL_NAME, alias, version)
+    if CHAMPION in aliases or not champion():
+        move_champion(version, why="registered as the champion" if CHAMPION in aliases else "the first version of all")
     return version
+
+
+@torch.inference_mode()
+def largest_difference(one: torch.nn.Module, other: torch.nn.Module, facts: ModelFacts) -> float:
+    """By how much two classifiers' logits differ, over batches of several sizes of random poses with NaN."""
+    rng = np.random.default_rng(0)
+    worst = 0.0
+    for size in _BATCHES:
+        poses = rng.normal(size=(size, facts.frames, len(CANONICAL.joints), 3)).astype(np.float32)
+        poses[rng.random(poses.shape[:3]) < 0.1] = np.nan
+        difference = (one(torch.from_numpy(poses)) - other(torch.from_numpy(poses))).abs().max().item()
+        worst = difference if math.isnan(difference) else max(worst, difference)
+    return worst
+
+
+def log_trained_on(train: Segments, validation: Segments | None) -> None:
+    """Keep in the active run what a model has seen: videos and groups that were trained or validated on."""
+    seen = [train] if validation is None else [train, validation]
+    videos = sorted({video for side in seen for video in side.video_ids.tolist()})
+    groups = sorted({group for side in seen for group in side.groups.tolist()})
+    mlflow.log_dict({"videos": videos, "groups": groups}, _TRAINED_ON)
+
+
+def unseen(version: str, segments: Segments) -> NDArray[np.bool_]:
+    """Which segments [S] are of neither a video nor a group that a version was trained or validated on.
+
+    Raises:
+        InputError: it is not known what it was trained on.
+    """
+    run_id = mlflow.MlflowClient().get_model_version(MODEL_NAME, version).run_id
+    try:
+        seen = mlflow.artifacts.load_dict(f"runs:/{run_id}/{_TRAINED_ON}")
+    except (MlflowException, OSError) as error:
+        raise InputError(
+            f"it is not known what version {version} was trained on (its run has no {_TRAINED_ON}): "
+            "train it again, or be sure yourself and use --trust-tracks."
+        ) from error
+    return ~(np.isin(segments.video_ids, seen["videos"]) | np.isin(segments.groups, seen["groups"]))
 
 
 def load(which: str = CHAMPION) -> Registered:
@@ -120,7 +150,7 @@ def load(which: str = CHAMPION) -> Registered:
     Raises:
         InputError: there is no such model, it is not one of ours, or the store cannot be reached.
     """
-    store = mlflow.get_registry_uri()
+    store = shown(mlflow.get_registry_uri())
     try:
         client = mlflow.MlflowClient()
         version = which if which.isdigit() else client.get_model_version_by_alias(MODEL_NAME, which).version
@@ -133,37 +163,21 @@ def load(which: str = CHAMPION) -> Registered:
                 "name another store with MLFLOW_TRACKING_URI."
             ) from error
         raise InputError(
-            f"registry {store!r} cannot be used ({_first_line(error)}): check MLFLOW_TRACKING_URI and the server."
+            f"registry {store!r} cannot be used ({reason(error)}): check MLFLOW_TRACKING_URI and the server."
         ) from error
     try:
         module = mlflow.pytorch.load_model(uri)
         return Registered(version=str(version), module=module, facts=_facts(metadata))
     except (MlflowException, TypeError, RuntimeError) as error:
         raise InputError(
-            f"model {MODEL_NAME}@{which} was not made by `gymspotter train` ({_first_line(error)}): name one that was."
+            f"model {MODEL_NAME}@{which} was not made by `gymspotter train` ({reason(error)}): name one that was."
         ) from error
 
 
 _ABSENT = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE", "NOT_FOUND"}
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:200].rstrip(".")
-
-
 def _facts(metadata: dict[str, Any] | None) -> ModelFacts:
     """From a model's metadata, without what MLflow adds to it on its own; TypeError if something is missing."""
     known = {key: value for key, value in (metadata or {}).items() if key in ModelFacts.__dataclass_fields__}
     return ModelFacts(**known)
-
-
-def git_commit(folder: Path | None = None) -> str:
-    """The commit of the checkout this code runs from, marked "+" when it has changes; "" outside a checkout."""
-    here = folder or Path(__file__).parent
-    try:
-        commit = subprocess.run(
-            ["git", "describe", "--always", "--abbrev=40", "--dirty=+"], cwd=here, capture_output=True, text=True
-        )
-    except FileNotFoundError:
-        return ""
-    return commit.stdout.strip()

@@ -19,6 +19,7 @@ import io
 import os
 import posixpath
 import re
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -74,6 +75,11 @@ def join(folder: str | Path, *parts: str) -> str:
 def parent(place: str | Path) -> str:
     """The folder a place is in."""
     return str(local(place).parent) if is_local(place) else join(place, "..")
+
+
+def absolute(place: str | Path) -> str:
+    """The place for processes that run in other folders: a local one with its whole path."""
+    return str(local(place).resolve()) if is_local(place) else str(place)
 
 
 def relative(place: str, folder: str) -> str:
@@ -261,6 +267,18 @@ _MISHAPS = {
     "status 5\\d\\d|SLOW_DOWN|SERVICE_UNAVAILABLE": "the server fails or has too much to do: try again later",
     "NETWORK_CONNECTION|CURL error|UNAVAILABLE": "the server cannot be reached: check the network and the endpoint",
 }
+
+
+def remove_folder(place: str | Path) -> None:
+    """Remove a folder with all files below it, if it is there.
+
+    Raises:
+        InputError: one may not be removed, or its server cannot be reached.
+    """
+    for file in files(place, below=True):
+        remove(file)
+    if is_local(place):
+        shutil.rmtree(local(place), ignore_errors=True)  # what is left are folders
 
 
 def mishap(error: Exception) -> str | None:

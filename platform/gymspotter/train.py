@@ -18,7 +18,7 @@ import numpy as np
 import tyro
 from tqdm import tqdm
 
-from gymspotter import registry
+from gymspotter import registry, tracking
 from gymspotter.assessment import Assessment, assess
 from gymspotter.calibration import calibrate
 from gymspotter.distributed import Workers, fit_distributed
@@ -28,7 +28,8 @@ from gymspotter.labelled import LabelledTracks, read_labelled
 from gymspotter.labels import EXERCISES
 from gymspotter.loop import FitConfig
 from gymspotter.metrics import Scores
-from gymspotter.plots import confusion_figure, loss_figure, reliability_figure
+from gymspotter.plots import confusion_figure, learning_figure, reliability_figure
+from gymspotter.provenance import git_commit
 from gymspotter.recipes import recipe
 from gymspotter.splits import PROTOCOLS, Protocol, Split, folds, leak, spare_validation, split, train_on_more
 from gymspotter.windows import SEGMENT_FRAMES, Segments, cut_segments
@@ -134,8 +135,8 @@ def train(options: TrainOptions) -> TrainResult:
             print(f"not calibrated, and the last epoch is taken: {error}")
     print(describe(sides))
 
-    registry.use_store(options.tracking_uri)
-    registry.use_experiment(EXPERIMENT, options.artifacts)
+    tracking.use_store(options.tracking_uri)
+    tracking.use_experiment(EXPERIMENT, options.artifacts)
     with mlflow.start_run() as run:
         mlflow.log_params(
             _flat(asdict(options.fit))
@@ -179,7 +180,7 @@ def facts_of(model: str, data: LabelledTracks, sides: Split) -> registry.ModelFa
         grid_fps=data.grid_fps,
         data=data.fingerprint,
         split=f"{sides.protocol}, {len(sides.test)} of {known} segments tested, seed {sides.seed}, {sides.fingerprint}",
-        commit=registry.git_commit(),
+        commit=git_commit(),
     )
 
 
@@ -208,8 +209,9 @@ def conclude(
         mlflow.log_metrics({f"calibration_{name}": value for name, value in calibration.summary().items()})
     mlflow.log_figure(confusion_figure(found.scores.confusion, EXERCISES), "confusion_matrix.png")
     mlflow.log_figure(reliability_figure(found.diagrams), "reliability.png")
-    mlflow.log_figure(loss_figure(fitted.losses), "train_loss.png")
+    mlflow.log_figure(learning_figure(fitted.epochs), "learning_curves.png")
     mlflow.log_dict(found.scores.per_class, "per_class.json")
+    registry.log_trained_on(sides.train, sides.validation)
     version = registry.register(fitted.classifier, replace(facts, scores=found.summary()), aliases=aliases)
     return version, found
 

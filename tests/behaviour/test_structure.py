@@ -5,7 +5,28 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-SHELLS = {"cluster", "distributed", "extract", "train", "registry", "demo", "report", "progress", "streamed"}
+SHELLS = {
+    "aliases",
+    "cluster",
+    "demo",
+    "demo_report",
+    "distributed",
+    "extract",
+    "gate",
+    "progress",
+    "promote",
+    "promote_page",
+    "registry",
+    "sweeps.searching",
+    "streamed",
+    "sweeps.options",
+    "sweeps.record",
+    "sweeps.report",
+    "tracking",
+    "train",
+    "sweeps.trainable",
+    "tune",
+}
 PACKAGE = ROOT / "platform" / "gymspotter"
 MODULES = [".".join(path.relative_to(PACKAGE).with_suffix("").parts) for path in sorted(PACKAGE.rglob("*.py"))]
 CORE = [module for module in MODULES if module not in SHELLS and not module.endswith("__init__")]

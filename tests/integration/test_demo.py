@@ -7,7 +7,7 @@ import mlflow
 import pytest
 import ray
 
-from gymspotter import registry
+from gymspotter import tracking
 from gymspotter.labels import EXERCISES
 from gymspotter.store import read_quarantine, read_tracks
 
@@ -46,14 +46,14 @@ def test_the_table_shows_every_posted_video(demo_run):
 
 
 def test_the_run_is_in_mlflow(demo_run):
-    registry.use_store(f"sqlite:///{demo_run.out / 'mlflow.db'}")
+    tracking.use_store(f"sqlite:///{demo_run.out / 'mlflow.db'}")
     (run,) = mlflow.search_runs(experiment_names=["gymspotter"], output_format="list")
     assert run.data.metrics["test_accuracy"] == pytest.approx(demo_run.summary.accuracy)
     assert {"test_macro_f1", "test_macro_precision", "test_macro_recall", "train_loss"} <= set(run.data.metrics)
     assert run.data.params["model"] == "spotter"
     assert len(mlflow.MlflowClient().get_metric_history(run.info.run_id, "train_loss")) == 20
     files = {file.path for file in mlflow.MlflowClient().list_artifacts(run.info.run_id)}
-    assert {"confusion_matrix.png", "train_loss.png", "per_class.json"} <= files
+    assert {"confusion_matrix.png", "learning_curves.png", "per_class.json"} <= files
     picture = mlflow.artifacts.download_artifacts(run_id=run.info.run_id, artifact_path="confusion_matrix.png")
     with open(picture, "rb") as file:
         assert file.read(8) == b"\x89PNG\r\n\x1a\n"

@@ -79,6 +79,19 @@ def test_the_seed_decides_the_weights(sides):
     assert np.abs(first - other).max() > 1e-3
 
 
+@pytest.mark.parametrize("model", ["mlp", "transformer", "spotter"])
+def test_a_model_may_be_shown_fewer_frames_than_a_segment_has(sides, model):
+    fitted = fit(sides.train, replace(EVERYTHING, model=model, frames=20), validation=sides.test)
+    assert sides.test.poses.shape[1] == 60
+    assert evaluate(fitted.classifier, sides.test).f1 == pytest.approx(fitted.epochs[fitted.best - 1].validation_f1)
+    assert evaluate(fitted.classifier, sides.test).accuracy >= 0.8
+
+
+def test_as_many_frames_as_a_segment_has_are_the_segment(sides):
+    config = FitConfig(model="transformer", epochs=2)
+    assert fit(sides.train, replace(config, frames=60)).losses == fit(sides.train, config).losses
+
+
 def test_predictions_do_not_depend_on_the_batch(sides):
     classifier, poses = fit(sides.train, FitConfig(epochs=1)).classifier, sides.test.poses
     np.testing.assert_allclose(predict(classifier, poses, batch_size=2), predict(classifier, poses), atol=1e-5)
@@ -109,6 +122,8 @@ def test_nothing_to_train_on_and_unknown_labels_are_refused(sides):
         ("label_smoothing", 1.0),
         ("ema", 1.0),
         ("mixup", 0.6),
+        ("frames", 4),
+        ("frames", -60),
     ],
 )
 def test_a_bad_configuration_names_its_field(field, value):

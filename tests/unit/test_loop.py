@@ -122,6 +122,32 @@ def test_a_training_goes_on_from_a_state_as_if_never_stopped(config, tmp_path):
     assert_close(through.fusion, after.fusion, tolerance=0.0)
 
 
+@pytest.mark.parametrize("schedule", ["constant", "cosine", "one-cycle"])
+@pytest.mark.parametrize("kept", [0, 2])
+def test_another_learning_rate_scales_what_is_left_of_the_schedule(schedule, kept):
+    config = replace(EVERYTHING, schedule=schedule)
+    rates = {}
+    for highest in (config.learning_rate, 5 * config.learning_rate):
+        loop, changed = loop_of(replace(config, learning_rate=highest)), loop_of(config)
+        for number in range(1, kept + 1):
+            loop.epoch(number)
+            changed.epoch(number)
+        changed.set_learning_rate(highest)
+        for number in range(kept + 1, 5):
+            rates[number, highest] = loop.learning_rate
+            assert changed.learning_rate == pytest.approx(loop.learning_rate)
+            loop.epoch(number)
+            changed.epoch(number)
+    for number in range(kept + 1, 5):
+        assert rates[number, 5 * config.learning_rate] == pytest.approx(5 * rates[number, config.learning_rate])
+
+
+def test_the_same_learning_rate_changes_nothing():
+    loop, same = loop_of(EVERYTHING), loop_of(EVERYTHING)
+    same.set_learning_rate(EVERYTHING.learning_rate)
+    assert [loop.epoch(number) for number in (1, 2)] == [same.epoch(number) for number in (1, 2)]
+
+
 def test_compile_and_cuda_graph_are_not_for_both():
     with pytest.raises(InputError, match="cuda-graph and compile"):
         FitConfig(compile=True, cuda_graph=True)

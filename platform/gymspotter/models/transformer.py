@@ -1,7 +1,8 @@
 """The paper's Transformer fusion module (Le Viet et al. 2024, section 3.2, equations 1 to 7).
 
 Where the paper is silent: the width of a head (its equations leave D free, so heads need not divide 3N = 51), the
-width of the feed-forward, and how T rows become one output (the mean over time here).
+width of the feed-forward, and how T rows become one output (the mean over time here). Its encoder is a single block;
+more of them are for sweeps.
 
 Shapes: B batch, T frames, J joints, C = 3 coordinates, F = 3J features, H heads, D head width, R = TH rows, K classes.
 """
@@ -26,9 +27,11 @@ class TransformerConfig:
     """Hidden width of the feed-forward."""
     dropout: float = 0.1
     """Dropout on the attention's and the feed-forward's outputs."""
+    layers: int = 1
+    """Encoder blocks."""
 
     def __post_init__(self) -> None:
-        at_least_one(self, "heads", "head_width", "feed_forward")
+        at_least_one(self, "heads", "head_width", "feed_forward", "layers")
         below_one(self, "dropout")
 
 
@@ -42,16 +45,13 @@ def sinusoids(frames: int, width: int) -> Tensor:
     return encoding
 
 
-class Transformer(nn.Module):
-    """One encoder block over the flattened joints of each frame."""
+class Block(nn.Module):
+    """An encoder block over rows of F features."""
 
-    positions_TF: Tensor
-
-    def __init__(self, config: TransformerConfig, *, joints: int, frames: int, classes: int) -> None:
+    def __init__(self, config: TransformerConfig, width: int) -> None:
         super().__init__()
-        width, inner = 3 * joints, config.heads * config.head_width
+        inner = config.heads * config.head_width
         self.heads = config.heads
-        self.register_buffer("positions_TF", sinusoids(frames, width), persistent=False)
         # W^Q, W^K, W^V of all heads side by side: the same as one projection a head (equation 4).
         self.project_in = nn.Linear(width, 3 * inner, bias=False)
         self.project_out = nn.Linear(inner, width, bias=False)
@@ -61,14 +61,11 @@ class Transformer(nn.Module):
         )
         self.norm_feed_forward = nn.LayerNorm(width)
         self.dropout = nn.Dropout(config.dropout)
-        self.head = nn.Linear(width, classes)
 
-    def forward(self, poses_BTJC: Tensor) -> Tensor:
-        """Logits [B, K] of normalised poses [B, T, J, C]."""
-        x_BTF = poses_BTJC.flatten(2) + self.positions_TF
+    def encode(self, x_BTF: Tensor) -> Tensor:
+        """Rows to rows."""
         x_BTF = self.norm_attention(x_BTF + self.dropout(self._attend(x_BTF)))  # equation 5
-        x_BTF = self.norm_feed_forward(x_BTF + self.dropout(self.feed_forward(x_BTF)))  # equation 6
-        return self.head(x_BTF.mean(dim=1))  # equation 7
+        return self.norm_feed_forward(x_BTF + self.dropout(self.feed_forward(x_BTF)))  # equation 6
 
     def _attend(self, x_BTF: Tensor) -> Tensor:
         """Multi-head attention: equations 1 and 4, with what does not hang on x multiplied first.
@@ -85,3 +82,27 @@ class Transformer(nn.Module):
         rows_BRF = (x_BTF @ by_scores_FHF.flatten(1)).unflatten(2, (self.heads, -1)).flatten(1, 2)
         seen_BRF = (rows_BRF @ x_BTF.transpose(1, 2)).softmax(dim=-1) @ x_BTF
         return seen_BRF.unflatten(1, (-1, self.heads)).flatten(2) @ by_output_HFF.flatten(0, 1)
+
+
+class Transformer(Block):
+    """Encoder blocks over the flattened joints of each frame.
+
+    It is its own first block, so that the paper's weights have the names that they had before there could be more.
+    """
+
+    positions_TF: Tensor
+
+    def __init__(self, config: TransformerConfig, *, joints: int, frames: int, classes: int) -> None:
+        width = 3 * joints
+        super().__init__(config, width)
+        self.register_buffer("positions_TF", sinusoids(frames, width), persistent=False)
+        self.more = nn.ModuleList(Block(config, width) for _ in range(config.layers - 1))
+        self.head = nn.Linear(width, classes)
+
+    def forward(self, poses_BTJC: Tensor) -> Tensor:
+        """Logits [B, K] of normalised poses [B, T, J, C]."""
+        x_BTF = self.encode(poses_BTJC.flatten(2) + self.positions_TF)
+        for block in self.more:
+            assert isinstance(block, Block)
+            x_BTF = block.encode(x_BTF)
+        return self.head(x_BTF.mean(dim=1))  # equation 7

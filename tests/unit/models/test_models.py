@@ -4,11 +4,12 @@ import pytest
 import torch
 
 from gymspotter.errors import InputError
-from gymspotter.models import MODELS, Classifier, build
+from gymspotter.models import MODELS, Classifier, Resample, build
 from gymspotter.models.cnn1d import CNN1DConfig
 from gymspotter.models.cost import count_parameters
 from gymspotter.models.mlp import MLPConfig
 from gymspotter.models.recurrent import RecurrentConfig
+from gymspotter.models.transformer import TransformerConfig
 from gymspotter.skeleton import LAYOUTS, layout
 
 J, T, K, F = 17, 60, 22, 51
@@ -37,10 +38,10 @@ def test_every_model_takes_every_layout_with_holes_and_all_of_it_learns(name, la
         assert parameter.grad.abs().max() > 0
 
 
-@pytest.mark.parametrize("name", list(MODELS))
-def test_an_exported_classifier_answers_any_batch_as_the_original(name):
+@pytest.mark.parametrize(("name", "resampled"), [*((name, 0) for name in MODELS), ("transformer", 25), ("spotter", 70)])
+def test_an_exported_classifier_answers_any_batch_as_the_original(name, resampled):
     torch.manual_seed(0)
-    classifier = build(name, classes=K, frames=T).eval()
+    classifier = build(name, classes=K, frames=resampled or T, resample=bool(resampled)).eval()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         program = torch.export.export(
@@ -66,6 +67,42 @@ BY_HAND = {
 @pytest.mark.parametrize("name", list(BY_HAND))
 def test_a_model_of_the_paper_has_as_many_parameters_as_its_equations(name):
     assert count_parameters(build(name, classes=K, frames=T)) == BY_HAND[name]
+
+
+DEEPER = {
+    "mlp": (MLPConfig(layers=5), 2 * (500 * 500 + 500)),
+    "cnn1d": (CNN1DConfig(layers=5), 2 * (3 * 128 * 128 + 128 + 2 * 128)),
+    "rnn": (RecurrentConfig(layers=2), 2 * (128 * 128 + 128)),
+    "lstm": (RecurrentConfig(layers=2), 4 * 2 * (128 * 128 + 128)),
+    "bilstm": (RecurrentConfig(layers=2), 2 * 4 * (256 * 128 + 128 * 128 + 2 * 128)),
+    "transformer": (TransformerConfig(layers=3), 2 * (4 * (F * 4 * 64) + 2 * 2 * F + (F * 256 + 256) + (256 * F + F))),
+}
+
+
+@pytest.mark.parametrize("name", list(DEEPER))
+def test_a_deeper_model_has_its_layers_more_and_all_of_it_learns(name):
+    config, more = DEEPER[name]
+    classifier = build(name, config, classes=K, frames=T)
+    assert count_parameters(classifier) == BY_HAND[name] + more
+    classifier(poses_with_holes(J)).square().sum().backward()
+    assert all(parameter.grad.abs().max() > 0 for parameter in classifier.parameters())
+
+
+@pytest.mark.parametrize("config", [CNN1DConfig(dropout=0.9), RecurrentConfig(dropout=0.9), MLPConfig(dropout=0.6)])
+def test_dropout_is_for_training_alone(config):
+    name = {CNN1DConfig: "cnn1d", RecurrentConfig: "lstm", MLPConfig: "mlp"}[type(config)]
+    classifier, poses = build(name, config, classes=K, frames=T).eval(), poses_with_holes(J)
+    torch.testing.assert_close(classifier(poses), classifier(poses), atol=0.0, rtol=0.0)
+    classifier.train()
+    assert (classifier(poses) - classifier(poses)).abs().max() > 1e-3
+
+
+def test_resampled_poses_lie_between_their_neighbours_from_the_first_to_the_last():
+    ramp = torch.arange(60.0).view(1, 60, 1, 1) * torch.randn(3, 1, J, 3)
+    for frames in (5, 20, 59, 61, 120):
+        expected = torch.linspace(0, 59, frames).view(1, -1, 1, 1) / 59 * ramp[:, -1:]
+        torch.testing.assert_close(Resample(frames)(ramp), expected, atol=1e-4, rtol=1e-4)
+    assert Resample(60)(ramp) is ramp
 
 
 def test_temperature_divides_the_logits():
