@@ -1,6 +1,6 @@
 """A sweep over all models and undersamplings on the synthetic gym, beside one process that does the same without Ray.
 
-    python benchmarks/tune.py [--quick] [--json FILE] [--trials 48] [--epochs 18] [--keep FOLDER]
+    python benchmarks/tune.py [--quick] [--json FILE] [--trials 48] [--epochs 30] [--keep FOLDER]
 
 The sweep is `gymspotter tune` with ASHA and TPE, one trial a core. Its peer takes the same points in the same order in
 this process, with Optuna's successive halving, which is ASHA for one worker, and without MLflow. The finals and the
@@ -32,8 +32,8 @@ from gymspotter.tune import sides_for, tune
 def main() -> None:
     command = parser(__doc__ or "")
     command.add_argument("--trials", type=int, default=48)
-    command.add_argument("--epochs", type=int, default=18)
-    command.add_argument("--per-exercise", type=int, default=24, help="performances of each exercise")
+    command.add_argument("--epochs", type=int, default=30)
+    command.add_argument("--per-exercise", type=int, default=40, help="performances of each exercise")
     command.add_argument("--keep", type=Path, metavar="FOLDER", help="where to keep the sweep and its MLflow store")
     given = command.parse_args()
     if given.quick:
@@ -49,8 +49,8 @@ def main() -> None:
             trials=given.trials,
             epochs=given.epochs,
             models=("mlp", "rnn", "transformer") if given.quick else (),
-            finalists=1 if given.quick else 0,
-            seeds=1 if given.quick else 3,
+            finalists=1,  # the finals are no part of what is measured
+            seeds=1,
             folder=str(folder / "sweeps"),
             tracking_uri=f"sqlite:///{folder / 'mlflow.db'}",
             artifacts=folder / "artifacts",
@@ -124,3 +124,7 @@ def of_the_peer(options: TuneOptions) -> list[Claim]:
             unit="share",
         ),
     ]
+
+
+if __name__ == "__main__":
+    main()

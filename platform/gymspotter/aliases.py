@@ -1,14 +1,17 @@
 """Which version is the champion, since when and why: every move of the alias is written down beside the model.
 
-A move is a numbered tag of the registered model and is never changed. It is written before the alias is moved, so that
-nothing is moved that is not written.
+A move is a tag of the registered model and is never changed. It is written before the alias is moved, so that nothing
+is moved that is not written.
 """
 
 import getpass
 import json
 import socket
+import uuid
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from typing import Literal
 
 import mlflow
 from mlflow.exceptions import MlflowException
@@ -21,11 +24,14 @@ _MOVE = "move."
 _ABSENT = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE", "NOT_FOUND"}
 
 
+Kind = Literal["registration", "promotion", "rollback"]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Move:
     """One move of the champion's alias: from a version ("" for none) to another, by whom, when (UTC) and why."""
 
-    number: int
+    kind: Kind
     before: str
     after: str
     who: str
@@ -73,23 +79,29 @@ def champion() -> str:
         return ""
 
 
-def move_champion(version: str, *, why: str, who: str = "") -> Move:
+def move_champion(version: str, kind: Kind, *, why: str, who: str = "") -> Move:
     """Make a version the champion, and write down that it was done.
 
     Raises:
         InputError: there is no such version.
     """
-    client, after = mlflow.MlflowClient(), version_at(version)
+    client, after, now = mlflow.MlflowClient(), version_at(version), datetime.now(UTC)
     made = Move(
-        number=len(history()) + 1,
+        kind=kind,
         before=champion(),
         after=after,
         who=who or somebody(),
-        when=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        when=now.strftime("%Y-%m-%dT%H:%M:%SZ"),
         why=why,
     )
-    client.set_registered_model_tag(MODEL_NAME, f"{_MOVE}{made.number:06d}", json.dumps(asdict(made)))
-    client.set_registered_model_alias(MODEL_NAME, CHAMPION, after)
+    # In their order by name; two that move at once each keep a tag of their own.
+    name = f"{_MOVE}{now.strftime('%Y%m%d-%H%M%S-%f')}-{uuid.uuid4().hex[:6]}"
+    client.set_registered_model_tag(MODEL_NAME, name, json.dumps(asdict(made)))
+    try:
+        client.set_registered_model_alias(MODEL_NAME, CHAMPION, after)
+    except MlflowException:
+        client.delete_registered_model_tag(MODEL_NAME, name)
+        raise
     return made
 
 
@@ -104,19 +116,23 @@ def history() -> list[Move]:
     return [Move(**json.loads(text)) for name, text in sorted(tags.items()) if name.startswith(_MOVE)]
 
 
-def step_back() -> str:
-    """The version that was the champion before the present one; what was rolled back is not gone back to.
+def one_back(moves: Sequence[Move], now: str) -> str:
+    """The version before the champion ``now``; what was rolled back is not gone back to.
+
+    Where somebody has moved the alias by hand, it is the champion that is written last.
 
     Raises:
         InputError: there was none.
     """
     stack: list[str] = []
-    for move in history():
-        # A move to what was the champion before is a step back: it takes the last step away.
-        if len(stack) > 1 and move.after == stack[-2]:
-            stack.pop()
+    for move in moves:
+        if move.kind == "rollback" and move.after in stack:
+            while stack[-1] != move.after:
+                stack.pop()
         else:
             stack.append(move.after)
+    if stack and stack[-1] != now:
+        return stack[-1]
     if len(stack) < 2:
         raise InputError("rollback: there was no champion before this one: name a version with --to.")
     return stack[-2]

@@ -104,12 +104,16 @@ def refuse_unfit(model: Registered) -> None:
         try:
             with torch.inference_mode():
                 answers = model.module(torch.from_numpy(poses.astype(np.float32)))
-        except (RuntimeError, AssertionError) as error:
+        except (RuntimeError, AssertionError, ValueError, TypeError) as error:
             raise InputError(
                 f"version {model.version} of {MODEL_NAME} does not take a batch of {size} segments "
                 f"({str(error).splitlines()[0][:150]}): train one that does."
             ) from error
-        if answers.shape != (size, len(EXERCISES)) or not torch.isfinite(answers).all():
+        if (
+            not isinstance(answers, torch.Tensor)
+            or answers.shape != (size, len(EXERCISES))
+            or not torch.isfinite(answers).all()
+        ):
             raise InputError(
                 f"version {model.version} of {MODEL_NAME} does not give {len(EXERCISES)} finite logits a segment: "
                 "train one that does."

@@ -40,6 +40,28 @@ def confusion_figure(confusion: NDArray[np.int64], classes: Sequence[str]) -> Fi
     return figure
 
 
+def per_class_figure(per_class: Mapping[str, Mapping[str, float]]) -> Figure:
+    """Precision, recall, F1 and the number of segments of each class that occurs, as a table, the worst F1 first."""
+    there = sorted((row["f1"], name) for name, row in per_class.items() if row["support"])
+    names = [name for _, name in there]
+    columns = ("precision", "recall", "f1")
+    values = np.array([[per_class[name][column] for column in columns] for name in names]).reshape(-1, len(columns))
+    figure = Figure(figsize=(5.6, 0.28 * len(names) + 1.0), layout="constrained")
+    axes = figure.subplots()
+    axes.imshow(values, cmap=mpl.colormaps["Blues"], vmin=0, vmax=1.4, aspect="auto")
+    for i, name in enumerate(names):
+        for j, value in enumerate(values[i]):
+            axes.text(j, i, f"{value:.2f}", ha="center", va="center", fontsize=8)
+        axes.text(len(columns) - 0.4, i, f"{per_class[name]['support']:.0f}", ha="left", va="center", fontsize=8)
+    axes.text(len(columns) - 0.4, -0.9, "segments", ha="left", va="center", fontsize=8)
+    axes.set_xticks(range(len(columns)), ("precision", "recall", "F1"), fontsize=8)
+    axes.xaxis.tick_top()
+    axes.set_yticks(range(len(names)), names, fontsize=8)
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+    return figure
+
+
 def learning_figure(epochs: Sequence[Epoch]) -> Figure:
     """Epoch by epoch the training loss and, where there was a validation side, its loss and macro F1."""
     validated = [epoch for epoch in epochs if epoch.validation_f1 is not None]

@@ -16,8 +16,17 @@ from typing import Annotated
 import mlflow
 import tyro
 
-from gymspotter import registry
-from gymspotter.aliases import CHALLENGER, CHAMPION, MODEL_NAME, Move, history, move_champion, step_back, version_at
+from gymspotter import aliases, registry
+from gymspotter.aliases import (
+    CHALLENGER,
+    CHAMPION,
+    MODEL_NAME,
+    Move,
+    history,
+    move_champion,
+    one_back,
+    version_at,
+)
 from gymspotter.errors import InputError
 from gymspotter.gate import Evidence, gather, refuse_unfit
 from gymspotter.policy import Policy, read_policy
@@ -87,13 +96,14 @@ def promote(options: PromoteOptions) -> Evidence | None:
     """
     policy = read_policy(options.policy) if options.policy else Policy()
     use_store(options.tracking_uri, existing=True)
-    champion, challenger = registry.load(CHAMPION), registry.load(options.challenger)
-    if champion.version == challenger.version:
-        print(f"version {champion.version} is the champion already: nothing to do.")
+    served, challenger = registry.load(CHAMPION), registry.load(options.challenger)
+    if served.version == challenger.version:
+        print(f"version {served.version} is the champion already: nothing to do.")
         return None
-    refuse_unfit(challenger)
+    for model in (challenger, served):
+        refuse_unfit(model)
     evidence = gather(
-        champion,
+        served,
         challenger,
         read_tracks(options.tracks),
         policy,
@@ -107,8 +117,8 @@ def promote(options: PromoteOptions) -> Evidence | None:
     _keep(evidence)
     if evidence.verdict.promote:
         gain = evidence.comparison.gain
-        why = options.why or f"passed the gate against version {champion.version}, macro F1 {gain.value:+.3f}"
-        print(moved(move_champion(challenger.version, why=why, who=options.who)))
+        why = options.why or f"passed the gate against version {served.version}, macro F1 {gain.value:+.3f}"
+        print(moved(move_champion(challenger.version, "promotion", why=why, who=options.who)))
     return evidence
 
 
@@ -126,11 +136,11 @@ def rollback(options: RollbackOptions) -> Move:
         InputError: there is nothing to go back to, the version is the champion, or it cannot be served.
     """
     use_store(options.tracking_uri, existing=True)
-    version = version_at(options.to) if options.to else step_back()
+    version = version_at(options.to or one_back(history(), aliases.champion()))
     if version == version_at(CHAMPION):
         raise InputError(f"to is {version}, which is the champion: name another version.")
     refuse_unfit(registry.load(version))
-    move = move_champion(version, why=f"rollback: {options.why}", who=options.who)
+    move = move_champion(version, "rollback", why=options.why, who=options.who)
     print(moved(move))
     return move
 
@@ -148,7 +158,7 @@ def show_history(options: HistoryOptions) -> list[Move]:
 
 def told(evidence: Evidence) -> str:
     """The verdict, and a line for each condition."""
-    verdict = "promoted" if evidence.verdict.promote else "refused"
+    verdict = "it passes" if evidence.verdict.promote else "it is refused"
     lines = [
         f"version {evidence.challenger.version} against the champion, version {evidence.champion.version}, on "
         f"{evidence.segments} segments of {evidence.comparison.groups} groups ({evidence.left_out} are left out that "
@@ -162,7 +172,7 @@ def told(evidence: Evidence) -> str:
 
 def moved(move: Move) -> str:
     """A move in a line."""
-    return f"champion {move.before or 'none'} -> {move.after} by {move.who}: {move.why}"
+    return f"{move.kind}: {move.before or 'none'} -> {move.after} by {move.who}: {move.why}"
 
 
 def _keep(evidence: Evidence) -> None:

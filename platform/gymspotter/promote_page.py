@@ -20,7 +20,7 @@ def gate_page(evidence: Evidence) -> str:
             tag(
                 "h1",
                 f"Version {other.version} ",
-                tag("span", "is promoted" if passed else "is refused", class_="right" if passed else "wrong"),
+                tag("span", "passes" if passed else "is refused", class_="right" if passed else "wrong"),
             ),
             tag("p", f"{other.facts.model} against the champion, version {one.version} ({one.facts.model})."),
             facts(

@@ -100,7 +100,8 @@ def register(classifier: Classifier, facts: ModelFacts, aliases: Sequence[str] =
     for alias in set(aliases) - {CHAMPION}:
         client.set_registered_model_alias(MODEL_NAME, alias, version)
     if CHAMPION in aliases or not champion():
-        move_champion(version, why="registered as the champion" if CHAMPION in aliases else "the first version of all")
+        why = "registered as the champion" if CHAMPION in aliases else "the first version of all"
+        move_champion(version, "registration", why=why)
     return version
 
 

@@ -28,7 +28,7 @@ from gymspotter.labelled import LabelledTracks, read_labelled
 from gymspotter.labels import EXERCISES
 from gymspotter.loop import FitConfig
 from gymspotter.metrics import Scores
-from gymspotter.plots import confusion_figure, learning_figure, reliability_figure
+from gymspotter.plots import confusion_figure, learning_figure, per_class_figure, reliability_figure
 from gymspotter.provenance import git_commit
 from gymspotter.recipes import recipe
 from gymspotter.splits import PROTOCOLS, Protocol, Split, folds, leak, spare_validation, split, train_on_more
@@ -210,6 +210,7 @@ def conclude(
     mlflow.log_figure(confusion_figure(found.scores.confusion, EXERCISES), "confusion_matrix.png")
     mlflow.log_figure(reliability_figure(found.diagrams), "reliability.png")
     mlflow.log_figure(learning_figure(fitted.epochs), "learning_curves.png")
+    mlflow.log_figure(per_class_figure(found.scores.per_class), "per_class.png")
     mlflow.log_dict(found.scores.per_class, "per_class.json")
     registry.log_trained_on(sides.train, sides.validation)
     version = registry.register(fitted.classifier, replace(facts, scores=found.summary()), aliases=aliases)

@@ -66,10 +66,10 @@ def test_a_better_challenger_is_promoted_and_a_rollback_restores_the_old_one(ask
     moves = history()[before:]
     assert [(move.before, move.after) for move in moves] == [("1", "2"), ("2", "1")]
     assert moves[0].why.startswith("passed the gate against version 1, macro F1 +0.")
-    assert (moves[1].who, moves[1].why) == ("someone", "rollback: a try")
+    assert (moves[1].kind, moves[1].who, moves[1].why) == ("rollback", "someone", "a try")
     capsys.readouterr()
     assert show_history(HistoryOptions(tracking_uri=gym.uri)) == history()
-    assert "champion 2 -> 1 by someone: rollback: a try" in capsys.readouterr().out
+    assert "rollback: 2 -> 1 by someone: a try" in capsys.readouterr().out
     assert show_history(HistoryOptions(json=True, tracking_uri=gym.uri))
     assert json.loads(capsys.readouterr().out.splitlines()[0])["why"] == "the first version of all"
 
@@ -89,6 +89,7 @@ def test_a_worse_challenger_is_refused_and_the_reasons_are_kept(asked, gym):
     assert found["gain"]["value"] < 0
     page = mlflow.artifacts.load_text(f"runs:/{version.run_id}/gate.html")
     assert "is refused" in page
+    assert "Recall by class" in page
     assert "http" not in page.replace("http://www.w3.org", "")
 
 
@@ -162,6 +163,53 @@ def test_what_does_not_fit_the_server_is_neither_promoted_nor_rolled_back_to(ask
     with pytest.raises(InputError, match=sentence):
         rollback(RollbackOptions(to=version, why="a mistake", tracking_uri=gym.uri))
     assert version_at(CHAMPION) == "1"
+
+
+class Restless(torch.nn.Module):
+    """Never answers the same twice."""
+
+    def __init__(self, fusion):
+        super().__init__()
+        self.fusion = fusion
+
+    def forward(self, poses):
+        logits = self.fusion(poses)
+        return logits + torch.rand_like(logits)
+
+
+@pytest.mark.parametrize("broken", ["restless", "NaN"])
+def test_what_answers_otherwise_than_in_training_is_not_registered(gym, broken):
+    use_experiment("gymspotter")
+    classifier = build("rnn", classes=len(EXERCISES), frames=60)
+    if broken == "NaN":
+        torch.nn.init.constant_(next(classifier.fusion.parameters()), float("nan"))
+    else:
+        classifier.fusion = Restless(classifier.fusion)
+    facts = registry.ModelFacts(model="rnn", classes=list(EXERCISES), frames=60, grid_fps=5.0)
+    before = {version.version for version in mlflow.MlflowClient().search_model_versions()}
+    with mlflow.start_run(), pytest.raises(InputError, match="answers otherwise than in training"):
+        registry.register(classifier, facts, aliases=["broken"])
+    assert {version.version for version in mlflow.MlflowClient().search_model_versions()} == before
+
+
+def test_what_a_model_was_trained_on_must_be_known_or_vouched_for(asked, capsys):
+    use_experiment("gymspotter")
+    facts = registry.ModelFacts(model="rnn", classes=list(EXERCISES), frames=60, grid_fps=5.0)
+    with mlflow.start_run():
+        registry.register(build("rnn", classes=len(EXERCISES), frames=60), facts, aliases=["stranger"])
+    with pytest.raises(InputError, match=r"it is not known what version \d+ was trained on"):
+        promote(replace(asked, challenger="stranger"))
+    evidence = promote(replace(asked, challenger="stranger", trust_tracks=True, dry_run=True))
+    assert evidence.left_out == 0
+
+
+def test_other_movements_of_the_store_are_the_unknown_ones(asked, gym):
+    options = SynthOptions(kind="skeletons", seed=9)
+    walking = [make_track(Item(exercise="walking", number=k, seed=9), options) for k in range(5)]
+    write_tracks([*make(range(30, 34)), *walking], gym.folder / "with-others")
+    there = replace(asked, challenger="2", tracks=str(gym.folder / "with-others"), dry_run=True)
+    assert promote(there).unknown_from == "the tracks"
+    assert promote(replace(asked, challenger="2", dry_run=True)).unknown_from == "the synthetic gym"
 
 
 @pytest.mark.slow

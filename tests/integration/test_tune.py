@@ -109,7 +109,7 @@ def test_finals_have_every_seed_pictures_and_the_test_side(ran):
     assert set(Counter(run.trial for run in finals).values()) == {ran.options.seeds}
     assert any(run.model == "transformer" for run in finals)
     client = mlflow.MlflowClient(use_store(ran.options.tracking_uri).uri)
-    pictures = {"confusion_matrix.png", "reliability.png", "learning_curves.png", "per_class.json"}
+    pictures = {"confusion_matrix.png", "reliability.png", "learning_curves.png", "per_class.png", "per_class.json"}
     for run in finals:
         assert pictures <= {file.path for file in client.list_artifacts(run.run_id)}
         assert 0 <= run.metrics["test_macro_f1"] <= 1

@@ -43,9 +43,9 @@ class TuneOptions:
     """Time budget of the search, over all attempts; 0 for none. The finals come after it."""
     epochs: int = 30
     """Epochs of a trial that runs to the end, and of the finals."""
-    grace: int = 5
+    grace: int = 3
     """Epochs that every trial gets; for PBT, epochs between two changes."""
-    reduction: int = 3
+    reduction: int = 4
     """ASHA goes on with one trial in so many at each rung."""
     cpus_per_trial: float = 1.0
     """CPUs of a trial; may be a fraction."""

@@ -21,7 +21,7 @@ from gymspotter.assessment import assess
 from gymspotter.calibration import calibrate
 from gymspotter.fit import Epoch, Fitted, Fitting
 from gymspotter.labels import EXERCISES
-from gymspotter.plots import confusion_figure, learning_figure, reliability_figure
+from gymspotter.plots import confusion_figure, learning_figure, per_class_figure, reliability_figure
 from gymspotter.sweeps.space import Point
 from gymspotter.sweeps.trial import Data, run_trial
 from gymspotter.tracking import Run, Store
@@ -134,6 +134,7 @@ def _assess(fitted: Fitted, data: Data, job: Job, run: Run) -> None:
     run.figure(confusion_figure(found.scores.confusion, EXERCISES), "confusion_matrix.png")
     run.figure(reliability_figure(found.diagrams), "reliability.png")
     run.figure(learning_figure(fitted.epochs), "learning_curves.png")
+    run.figure(per_class_figure(found.scores.per_class), "per_class.png")
     run.json(found.scores.per_class, "per_class.json")
 
 
