@@ -3,6 +3,7 @@
 Shapes: S segments, B batch, T frames, J joints, C = 3 coordinates, K classes.
 """
 
+import functools
 import statistics
 import time
 from collections.abc import Sequence
@@ -177,6 +178,7 @@ def gather(
     )
 
 
+@functools.cache
 def made_strangers() -> Segments:
     """Segments of movements that are none of the exercises, with errors like BlazePose's; the same ones every time."""
     options = SynthOptions(kind="skeletons", noise=1.0, seed=_UNKNOWN_SEED)

@@ -29,7 +29,7 @@ from tests.integration.mlflow_picture import free_port, mlflow_server, take_pict
 
 ROOT = Path(__file__).parents[2]
 WRITERS = 4
-EPOCHS = 100
+EPOCHS = 60
 
 # What a worker does: it knows of the store what it was handed, and its folder and its environment are others.
 WORKER = """

@@ -70,6 +70,7 @@ def test_other_movements_are_learnt_and_the_probabilities_calibrated(tmp_path):
     }
 
 
+@pytest.mark.slow
 def test_training_on_ray_train_registers_too(tracks, tmp_path):
     write_tracks(tracks, tmp_path / "tracks")
     cluster = Workers(workers=1, checkpoints=str(tmp_path / "checkpoints"))

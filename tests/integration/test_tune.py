@@ -17,6 +17,7 @@ from gymspotter.synth.generate import Item, SynthOptions, make_track
 from gymspotter.tracking import use_store
 from gymspotter.tune import Sweep, tune
 
+pytestmark = pytest.mark.slow  # three sweeps, a minute each
 EXERCISES = ("squat", "plank", "lateral raise")
 # At so high a learning rate nothing is a number any more: such a trial fails.
 SPACE = """
@@ -137,7 +138,6 @@ def test_a_finished_sweep_is_not_run_again(ran):
     assert [run.run_id for run in record_of(*ran).runs] == [run.run_id for run in before.runs]
 
 
-@pytest.mark.slow
 def test_a_sweep_that_is_given_more_trials_runs_only_those(tracks, tmp_path):
     options = options_in(tmp_path, tracks, models=("mlp",), trials=3, scheduler="none", finalists=1, seeds=1)
     first = record_of(options, tune(options))
@@ -150,7 +150,6 @@ def test_a_sweep_that_is_given_more_trials_runs_only_those(tracks, tmp_path):
     assert {run.run_id: run.epochs for run in then.runs if run.run_id in ended} == ended
 
 
-@pytest.mark.slow
 def test_a_population_goes_on_from_its_best(tracks, tmp_path):
     (tmp_path / "constant.yaml").write_text("models: [mlp]\ntraining: {schedule: constant}")
     options = options_in(tmp_path, tracks, trials=4, scheduler="pbt", epochs=6, finalists=1, seeds=1)
