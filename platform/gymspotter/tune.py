@@ -42,6 +42,7 @@ from gymspotter.windows import cut_segments
 
 _FILE = "sweep.json"
 _SPENT = "search_seconds"
+_ATTEMPTS = 3  # what was lost with its node before it had begun is not started again by Tune, so we do
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,27 +157,29 @@ class _Driver:
 
     def _search(self) -> None:
         """Trials until a budget is spent; those that are recorded as finished are not run again."""
-        options, points = self.options, read_points(self.folder)
-        finished = sum(trial.key in points for trial in self._tried())
-        spent = self._spent()
-        seconds = 60 * options.minutes - spent if options.minutes else None
-        if finished >= options.trials or (seconds is not None and seconds <= 0):
-            return
-        begun = time.monotonic()
-        known = {key_of(point) for point in points.values()}
-        first = [*points.values(), *(cell for cell in self.space.cells() if key_of(cell) not in known)]
-        watch = Watch(self.job, options.trials, lambda: self._spend(spent + time.monotonic() - begun))
-        job = replace(self.job, interval=options.grace if options.scheduler == "pbt" else 0)
-        suggester = Suggester(self.space, self.folder, options.seed)
-        run_trials(
-            job,
-            watch,
-            options,
-            **proposals(suggester, options, first[: options.trials]),
-            scheduler=scheduler(options, self.space),
-            time_budget_s=seconds,
-        )
-        self._spend(spent + time.monotonic() - begun)
+        options = self.options
+        for attempt in range(1, _ATTEMPTS + 1):
+            points, spent, begun = read_points(self.folder), self._spent(), time.monotonic()
+            finished = sum(trial.key in points for trial in self._tried())
+            seconds = 60 * options.minutes - spent if options.minutes else None
+            if finished >= options.trials or (seconds is not None and seconds <= 0):
+                return
+            known = {key_of(point) for point in points.values()}
+            first = [*points.values(), *(cell for cell in self.space.cells() if key_of(cell) not in known)]
+            run_trials(
+                replace(self.job, interval=options.grace if options.scheduler == "pbt" else 0),
+                Watch(
+                    self.job,
+                    options.trials,
+                    lambda spent=spent, begun=begun: self._spend(spent + time.monotonic() - begun),  # type: ignore[misc]
+                    last=attempt == _ATTEMPTS,
+                ),
+                options,
+                **proposals(Suggester(self.space, self.folder, options.seed), options, first[: options.trials]),
+                scheduler=scheduler(options, self.space),
+                time_budget_s=seconds,
+            )
+            self._spend(spent + time.monotonic() - begun)
 
     def _finals(self, finalists: Sequence[Tried]) -> dict[str, list[float]]:
         """Every finalist with every seed; by the finalist's key the validation macro F1 of those that did not fail."""
@@ -185,11 +188,13 @@ class _Driver:
             for f in finalists
             for seed in range(self.options.seed, self.options.seed + self.options.seeds)
         ]
+        job = replace(self.job, test=ray.put(self.sides.test))
         record = self._record("finalist")
-        left = [config for config in configs if config["key"] not in record]
-        if left:
-            job = replace(self.job, test=ray.put(self.sides.test))
-            watch = Watch(job, len(left), lambda: None)
+        for attempt in range(1, _ATTEMPTS + 1):
+            left = [config for config in configs if config["key"] not in record]
+            if not left:
+                break
+            watch = Watch(job, len(left), last=attempt == _ATTEMPTS)
             run_trials(job, watch, self.options, param_space=grid(left))
             record = self._record("finalist")
         found: dict[str, list[float]] = {}

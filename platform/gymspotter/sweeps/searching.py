@@ -127,9 +127,9 @@ def scheduler(options: TuneOptions, space: Space) -> TrialScheduler:
 class Watch(ray_tune.Callback):
     """Looks on from the driver: tells of every trial that ends, and closes the runs of those that were ended."""
 
-    def __init__(self, job: Job, trials: int, then: Callable[[], None] = lambda: None) -> None:
-        """``then`` is called after each trial."""
-        self.job, self.trials, self.then, self.done = job, trials, then, 0
+    def __init__(self, job: Job, trials: int, then: Callable[[], None] = lambda: None, *, last: bool) -> None:
+        """``then`` is called after each trial; unless it is the ``last`` attempt, what is lost is tried again."""
+        self.job, self.trials, self.then, self.last, self.done = job, trials, then, last, 0
 
     def __getstate__(self) -> dict[str, Any]:
         """Nothing: Tune keeps callbacks on disk, and this one knows the credentials of the store."""
@@ -150,9 +150,11 @@ class Watch(ray_tune.Callback):
         """Its worker or node was lost too often."""
         config = config_of(trial.config)
         run = open_run(self.job, config)
-        reason = (trial.error_msg if hasattr(trial, "error_msg") else "") or "its worker was lost"
-        run.finish("FAILED", error=str(reason).strip().splitlines()[-1])
-        self._tell(config, "its worker was lost too often")
+        if self.last:
+            run.finish("FAILED", error="its worker was lost too often: look at the node's memory and Ray's logs")
+        else:
+            run.finish("KILLED")
+        self._tell(config, "its worker was lost")
 
     def _tell(self, config: dict[str, Any], how: str) -> None:
         self.done += 1
