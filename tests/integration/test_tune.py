@@ -96,6 +96,12 @@ def test_runs_are_nested_and_hold_points_epochs_and_where_they_come_from(ran):
     assert record.metrics["epochs_spent"] < record.metrics["epochs_full"]
 
 
+def test_only_trials_without_all_epochs_were_ended_early(ran):
+    trials = [run for run in record_of(*ran).runs if run.kind == "trial" and not run.failed]
+    assert {run.stopped for run in trials if run.epochs_run == ran.options.epochs} == {""}
+    assert {run.stopped for run in trials if run.epochs_run < ran.options.epochs} <= {"early"}
+
+
 def test_a_trial_that_raises_is_recorded_and_the_sweep_goes_on(ran):
     failed = [run for run in record_of(*ran).runs if run.failed]
     assert failed

@@ -106,7 +106,7 @@ def scheduler(options: TuneOptions, space: Space) -> TrialScheduler:
             metric=METRIC,
             mode="max",
             time_attr="epoch",
-            max_t=options.epochs,
+            max_t=options.epochs + 1,  # at the end a trial ends by itself, and says so
             grace_period=min(options.grace, options.epochs),
             reduction_factor=options.reduction,
         )
