@@ -161,8 +161,8 @@ def told(evidence: Evidence) -> str:
     verdict = "it passes" if evidence.verdict.promote else "it is refused"
     lines = [
         f"version {evidence.challenger.version} against the champion, version {evidence.champion.version}, on "
-        f"{evidence.segments} segments of {evidence.comparison.groups} groups ({evidence.left_out} are left out that "
-        f"one of them was trained on): {verdict}"
+        f"{evidence.segments} segments of {evidence.comparison.groups} groups, without {evidence.left_out} that "
+        f"one of them was trained on: {verdict}"
     ]
     lines += [
         f"  {'ok    ' if check.holds else 'FAILED'} {check.name}: {check.sentence}" for check in evidence.verdict.checks

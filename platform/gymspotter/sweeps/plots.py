@@ -31,7 +31,7 @@ class Axis:
     ticks: dict[float, str]
 
 
-def axis_of(name: str, values: Sequence[Value | None]) -> Axis:
+def axis_of(name: str, values: Sequence[Value | None], *, linear: bool = False) -> Axis:
     """An axis for a parameter: each value named where they are few or words, else a scale, logarithmic if wide."""
     known = [value for value in values if value is not None]
     numbers = [float(value) for value in known if not isinstance(value, str)]
@@ -41,7 +41,7 @@ def axis_of(name: str, values: Sequence[Value | None]) -> Axis:
         at = np.array([np.nan if value is None else where[value] for value in values])
         return Axis(name=name, at=at, ticks={place: _short(value) for value, place in where.items()})
     low, high = min(numbers), max(numbers)
-    log = low > 0 and high / low >= _WIDE
+    log = not linear and low > 0 and high / low >= _WIDE
     if log:
         powers = [m * 10.0**p for p in range(-12, 13) for m in (1, 3)]
         labelled = [low, *(power for power in powers if 1.3 * low < power < high / 1.3), high]
@@ -65,7 +65,7 @@ def coordinates_figure(trials: Sequence[SweepRun]) -> Figure:
     known = scored(trials)
     f1 = np.array([trial.f1 for trial in known])
     axes = [axis_of(name, [trial.point.get(name) for trial in known]) for name in searched(known)]
-    axes.append(axis_of(_F1.replace(" ", "\n"), [float(value) for value in f1]))
+    axes.append(axis_of(_F1.replace(" ", "\n"), [float(value) for value in f1], linear=True))
     shift = np.linspace(-0.3, 0.3, len(known))[np.random.default_rng(0).permutation(len(known))]
     spread = [shift / len(axis.ticks) if len(set(axis.at)) <= len(axis.ticks) else 0.0 for axis in axes]
     spread[-1] = 0.0

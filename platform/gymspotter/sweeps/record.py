@@ -1,15 +1,11 @@
 """Reads what MLflow holds of a sweep: its own run and, below it, those of trials, finals and winners."""
 
 import math
-import os
 import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
-
-# MLflow would show a bar for the one small file that is read here.
-os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
 import mlflow
 from mlflow.entities import Run
