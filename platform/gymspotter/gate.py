@@ -192,13 +192,17 @@ def made_strangers() -> Segments:
 
 @torch.inference_mode()
 def latencies(one: torch.nn.Module, other: torch.nn.Module, pose_1TJC: np.ndarray) -> tuple[float, float]:
-    """Milliseconds that each takes for one segment, on this machine: the median of many, taken in turns."""
-    pose = torch.from_numpy(pose_1TJC)
+    """Milliseconds of one core that each takes for one segment on this machine: the median of many, taken in turns."""
+    pose, threads = torch.from_numpy(pose_1TJC), torch.get_num_threads()
     taken: tuple[list[float], list[float]] = ([], [])
-    for number in range(_TIMES + 10):
-        for model, times in zip((one, other), taken, strict=True):
-            begun = time.perf_counter()
-            model(pose)
-            if number >= 10:  # the first ones warm up
-                times.append(1000 * (time.perf_counter() - begun))
+    torch.set_num_threads(1)  # several would wait for each other where the machine is busy
+    try:
+        for number in range(_TIMES + 10):
+            for model, times in zip((one, other), taken, strict=True):
+                begun = time.perf_counter()
+                model(pose)
+                if number >= 10:  # the first ones warm up
+                    times.append(1000 * (time.perf_counter() - begun))
+    finally:
+        torch.set_num_threads(threads)
     return statistics.median(taken[0]), statistics.median(taken[1])
