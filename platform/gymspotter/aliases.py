@@ -17,6 +17,7 @@ import mlflow
 from mlflow.exceptions import MlflowException
 
 from gymspotter.errors import InputError
+from gymspotter.tracking import shown
 
 MODEL_NAME = "gymspotter"
 CHAMPION, CHALLENGER = "champion", "challenger"
@@ -63,9 +64,10 @@ def version_at(which: str) -> str:
         )
     except MlflowException as error:
         if error.error_code in _ABSENT:
+            store = shown(mlflow.get_registry_uri())
             raise InputError(
-                f"model {MODEL_NAME}@{which} is not in the registry {mlflow.get_registry_uri()!r}: train one with "
-                "`gymspotter train`, or name another alias, version or store."
+                f"model {MODEL_NAME}@{which} is not in the registry {store!r}: train one with "
+                "`gymspotter train`, or name another alias or version, or another store with MLFLOW_TRACKING_URI."
             ) from error
         raise
     return str(found.version)

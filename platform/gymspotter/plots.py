@@ -8,8 +8,10 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from gymspotter.assessment import Assessment
 from gymspotter.calibration import Reliability
 from gymspotter.fit import Epoch
+from gymspotter.labels import EXERCISES
 
 # Readable on white, also for most colour-blind readers (Okabe and Ito 2008).
 BLUE, ORANGE, GREEN, GREY = "#0072b2", "#d55e00", "#009e73", "#8a8f98"
@@ -38,6 +40,16 @@ def confusion_figure(confusion: NDArray[np.int64], classes: Sequence[str]) -> Fi
     axes.grid(which="minor", color="#e6e8eb", linewidth=0.6)
     axes.tick_params(which="both", length=0)
     return figure
+
+
+def figures_of(found: Assessment, epochs: Sequence[Epoch]) -> dict[str, Figure]:
+    """What a training is kept with, by file name: confusion, reliability, learning curves, the classes."""
+    return {
+        "confusion_matrix.png": confusion_figure(found.scores.confusion, EXERCISES),
+        "reliability.png": reliability_figure(found.diagrams),
+        "learning_curves.png": learning_figure(epochs),
+        "per_class.png": per_class_figure(found.scores.per_class),
+    }
 
 
 def per_class_figure(per_class: Mapping[str, Mapping[str, float]]) -> Figure:

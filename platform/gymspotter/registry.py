@@ -22,7 +22,7 @@ from mlflow.models.signature import ModelSignature
 from mlflow.types import Schema, TensorSpec
 from numpy.typing import NDArray
 
-from gymspotter.aliases import CHALLENGER, CHAMPION, MODEL_NAME, champion, move_champion
+from gymspotter.aliases import CHALLENGER, CHAMPION, MODEL_NAME, champion, move_champion, version_at
 from gymspotter.errors import InputError
 from gymspotter.models import Classifier
 from gymspotter.skeleton import CANONICAL
@@ -151,18 +151,12 @@ def load(which: str = CHAMPION) -> Registered:
     Raises:
         InputError: there is no such model, it is not one of ours, or the store cannot be reached.
     """
-    store = shown(mlflow.get_registry_uri())
     try:
-        client = mlflow.MlflowClient()
-        version = which if which.isdigit() else client.get_model_version_by_alias(MODEL_NAME, which).version
+        version = version_at(which)
         uri = f"models:/{MODEL_NAME}/{version}"
         metadata = mlflow.models.get_model_info(uri).metadata
     except MlflowException as error:
-        if error.error_code in _ABSENT:
-            raise InputError(
-                f"model {MODEL_NAME}@{which} is not in the registry {store!r}: train one with `gymspotter train`, or "
-                "name another store with MLFLOW_TRACKING_URI."
-            ) from error
+        store = shown(mlflow.get_registry_uri())
         raise InputError(
             f"registry {store!r} cannot be used ({reason(error)}): check MLFLOW_TRACKING_URI and the server."
         ) from error
@@ -173,9 +167,6 @@ def load(which: str = CHAMPION) -> Registered:
         raise InputError(
             f"model {MODEL_NAME}@{which} was not made by `gymspotter train` ({reason(error)}): name one that was."
         ) from error
-
-
-_ABSENT = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE", "NOT_FOUND"}
 
 
 def _facts(metadata: dict[str, Any] | None) -> ModelFacts:

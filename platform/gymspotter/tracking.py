@@ -110,6 +110,12 @@ def use_experiment(name: str, artifacts: Path | None = None) -> str:
     return str(mlflow.set_experiment(name).experiment_id)
 
 
+def metrics_of(epoch: Epoch) -> dict[str, float]:
+    """What an epoch came to, by the names that MLflow has it under."""
+    found = {name: getattr(epoch, field) for name, field in _METRICS.items()}
+    return {name: value for name, value in found.items() if value is not None}
+
+
 def shown(text: str) -> str:
     """A store's URI, or a text with one in it, without the user and the password that it may hold."""
     return re.sub(r"://[^/\s]*@", "://***@", text)
@@ -198,7 +204,7 @@ class Run:
         if epoch.number in self._logged:
             return
         self._logged.add(epoch.number)
-        self.log({name: getattr(epoch, field) for name, field in _METRICS.items()} | more, step=epoch.number)
+        self.log(metrics_of(epoch) | more, step=epoch.number)
 
     def log(self, metrics: Mapping[str, float | None], step: int = 0) -> None:
         """Metrics; what is None is left out. They wait here while the store does not answer."""

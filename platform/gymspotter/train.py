@@ -28,7 +28,7 @@ from gymspotter.labelled import LabelledTracks, read_labelled
 from gymspotter.labels import EXERCISES
 from gymspotter.loop import FitConfig
 from gymspotter.metrics import Scores
-from gymspotter.plots import confusion_figure, learning_figure, per_class_figure, reliability_figure
+from gymspotter.plots import figures_of
 from gymspotter.provenance import git_commit
 from gymspotter.recipes import recipe
 from gymspotter.splits import PROTOCOLS, Protocol, Split, folds, leak, spare_validation, split, train_on_more
@@ -195,22 +195,15 @@ def conclude(
     calibration = calibrate(fitted.classifier, sides.validation) if sides.validation is not None else None
     found = assess(fitted.classifier, sides.test, temperature=fitted.classifier.temperature.item())
     for epoch in fitted.epochs:
-        values = {
-            "train_loss": epoch.loss,
-            "validation_macro_f1": epoch.validation_f1,
-            "validation_loss": epoch.validation_loss,
-        }
-        mlflow.log_metrics({k: v for k, v in values.items() if v is not None}, step=epoch.number)
+        mlflow.log_metrics(tracking.metrics_of(epoch), step=epoch.number)
     mlflow.log_metrics({f"test_{name}": value for name, value in found.summary().items()})
     mlflow.log_metrics(
         {"fit_seconds": fitted.seconds, "best_epoch": fitted.best, "leak": leak(sides.train, sides.test)}
     )
     if calibration:
         mlflow.log_metrics({f"calibration_{name}": value for name, value in calibration.summary().items()})
-    mlflow.log_figure(confusion_figure(found.scores.confusion, EXERCISES), "confusion_matrix.png")
-    mlflow.log_figure(reliability_figure(found.diagrams), "reliability.png")
-    mlflow.log_figure(learning_figure(fitted.epochs), "learning_curves.png")
-    mlflow.log_figure(per_class_figure(found.scores.per_class), "per_class.png")
+    for name, figure in figures_of(found, fitted.epochs).items():
+        mlflow.log_figure(figure, name)
     mlflow.log_dict(found.scores.per_class, "per_class.json")
     registry.log_trained_on(sides.train, sides.validation)
     version = registry.register(fitted.classifier, replace(facts, scores=found.summary()), aliases=aliases)

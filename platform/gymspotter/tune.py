@@ -12,6 +12,7 @@ searcher and the scheduler are told what was recorded, and those that are not go
 """
 
 import json
+import math
 import time
 import uuid
 from collections.abc import Sequence
@@ -77,13 +78,14 @@ def tune(options: TuneOptions) -> Sweep | None:
 
 
 def sides_for(options: TuneOptions, space: Space, data: LabelledTracks) -> Split:
-    """The training side cut at the finest stride of the space, the others at that of the options."""
-    segments, left_out = cut_segments(data.tracks, stride=space.finest_stride)
+    """The training side cut so finely that every stride of the space can be had of it, the others at the options'."""
+    finest = math.gcd(space.finest_stride, options.stride)
+    segments, left_out = cut_segments(data.tracks, stride=finest)
     for sentence in left_out:
         print(f"left out: {sentence}")
     sides = split(segments, test_share=options.test_share, seed=options.seed)
     if data.more:
-        sides = train_on_more(sides, cut_segments(data.more, stride=space.finest_stride)[0])
+        sides = train_on_more(sides, cut_segments(data.more, stride=finest)[0])
     sides = spare_validation(sides, options.validation_share, options.seed)
     assert sides.validation is not None
     return replace(

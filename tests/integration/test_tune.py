@@ -10,12 +10,16 @@ import pytest
 
 from gymspotter import registry
 from gymspotter.errors import InputError
+from gymspotter.labelled import read_labelled
 from gymspotter.store import write_tracks
+from gymspotter.sweeps.domain import Choice
 from gymspotter.sweeps.options import TuneOptions
 from gymspotter.sweeps.record import read_sweep
+from gymspotter.sweeps.space import Space
 from gymspotter.synth.generate import Item, SynthOptions, make_track
 from gymspotter.tracking import use_store
-from gymspotter.tune import Sweep, tune
+from gymspotter.tune import Sweep, sides_for, tune
+from gymspotter.windows import cut_segments
 
 pytestmark = pytest.mark.slow  # three sweeps, a minute each
 EXERCISES = ("squat", "plank", "lateral raise")
@@ -179,3 +183,15 @@ def test_a_population_goes_on_from_its_best(tracks, tmp_path):
 def test_a_sweep_is_neither_begun_twice_nor_resumed_as_another(ran, changes, sentence):
     with pytest.raises(InputError, match=sentence):
         tune(replace(ran.options, **changes))
+
+
+def test_every_stride_is_exact_whatever_those_of_the_space(tracks):
+    space = Space(training=Space().training | {"stride": Choice(options=(20, 40))})
+    options, data = TuneOptions(tracks=str(tracks), stride=30), read_labelled(str(tracks))
+    sides = sides_for(options, space, data)
+    whole, _ = cut_segments(data.tracks, stride=30)
+    for side in (sides.validation, sides.test):
+        wanted = whole[np.isin(whole.video_ids, side.video_ids)]
+        assert sorted(zip(side.video_ids, side.starts, strict=True)) == sorted(
+            zip(wanted.video_ids, wanted.starts, strict=True)
+        )

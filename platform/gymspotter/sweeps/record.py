@@ -13,7 +13,7 @@ from mlflow.exceptions import MlflowException
 
 from gymspotter.errors import InputError
 from gymspotter.sweeps.results import LOCAL, SweepRecord, SweepRun, Value
-from gymspotter.tracking import KEY, Store, shown
+from gymspotter.tracking import KEY, Store, reason, shown
 
 _SPACE = "space.yaml"
 _KINDS = ("trial", "finalist", "winner")
@@ -29,9 +29,8 @@ def read_sweep(store: Store, sweep: str) -> SweepRecord:
     try:
         return _record(store, sweep)
     except MlflowException as error:
-        reason = (str(error).splitlines() or ["no reason given"])[0][:200].rstrip(".")
         raise InputError(
-            f"the tracking store {shown(store.uri)!r} cannot be read ({reason}): check it and its server."
+            f"the tracking store {shown(store.uri)!r} cannot be read ({reason(error)}): check it and its server."
         ) from error
 
 

@@ -20,13 +20,13 @@ from gymspotter import storage
 from gymspotter.assessment import assess
 from gymspotter.calibration import calibrate
 from gymspotter.fit import Epoch, Fitted, Fitting
-from gymspotter.labels import EXERCISES
-from gymspotter.plots import confusion_figure, learning_figure, per_class_figure, reliability_figure
+from gymspotter.plots import figures_of
+from gymspotter.sweeps.results import VALIDATION
 from gymspotter.sweeps.space import Point
 from gymspotter.sweeps.trial import Data, run_trial
 from gymspotter.tracking import Run, Store
 
-METRIC = "best_validation_macro_f1"
+METRIC = VALIDATION
 GRID = "config"
 _STATE = "state.pt"
 # What a configuration holds beside the point in the space.
@@ -131,10 +131,8 @@ def _assess(fitted: Fitted, data: Data, job: Job, run: Run) -> None:
     calibrate(fitted.classifier, data.validation)
     found = assess(fitted.classifier, test, temperature=fitted.classifier.temperature.item())
     run.log({f"test_{name}": value for name, value in found.summary().items()})
-    run.figure(confusion_figure(found.scores.confusion, EXERCISES), "confusion_matrix.png")
-    run.figure(reliability_figure(found.diagrams), "reliability.png")
-    run.figure(learning_figure(fitted.epochs), "learning_curves.png")
-    run.figure(per_class_figure(found.scores.per_class), "per_class.png")
+    for name, figure in figures_of(found, fitted.epochs).items():
+        run.figure(figure, name)
     run.json(found.scores.per_class, "per_class.json")
 
 
