@@ -1,288 +1,304 @@
-"""The HTTP API as a FastAPI application around a `Backend`; it knows nothing of Ray, so it is tested without it."""
+"""The HTTP API as a FastAPI application around a `Backend`; it knows nothing of Ray, so it is tested without it.
 
+docs/http.md has an example of every request.
+"""
+
+import asyncio
+import json
+import logging
 import tempfile
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
-from dataclasses import asdict, dataclass
-from http import HTTPStatus
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, aclosing
 from pathlib import Path
 from typing import Annotated, Any, Protocol
 
-import numpy as np
-from fastapi import FastAPI, File, Request, UploadFile
-from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi import FastAPI, Query, Request
+from fastapi.openapi.utils import get_openapi
+from fastapi.responses import JSONResponse, Response, StreamingResponse
 from starlette.exceptions import HTTPException
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
 
 from gymspotter import __version__
-from gymspotter.catalog import Entry
-from gymspotter.classify import Guess, LabelledSegment
-from gymspotter.errors import InputError, NoPersonError
-from gymspotter.pose import Estimator
+from gymspotter.labels import EXERCISES
 from gymspotter.registry import MODEL_NAME, ModelFacts
-from gymspotter.skeleton import CANONICAL, Floats
-from gymspotter.spans import plan_spans, track_span
-from gymspotter.tracks import Track
-from gymspotter.video import grid_times, probe
-from gymspotter.windows import MIN_FRAMES, fit_length
+from gymspotter.skeleton import LAYOUTS, Floats
+from gymspotter.skeleton import layout as known_layout
+from serve.asgi import BodyLimit, Count, NoMetrics, RequestMetrics
+from serve.bodies import ARROW, JSON, NPY, Terms, read_question
+from serve.problems import BusyError, NotReadyError, add_problems, documented, explain, problem
+from serve.progress import events, until_gone
 from serve.schemas import (
+    MAX_FPS,
+    MIN_FPS,
     ClassifyRequest,
     ClassifyResponse,
-    GuessOut,
     Health,
     ModelResponse,
     Problem,
-    SegmentOut,
-    TimedSegmentOut,
+    VideoRequest,
     VideoResponse,
+    body_schema,
 )
+from serve.segments import Answers, classify_response, to_poses
+from serve.settings import AppSettings
+from serve.videos import UPLOAD, Skeletonised, answer_video, save_video, skeletonise
 
-# No joint of a person is further than this from the hip; more is another unit, or noise that overflows.
-_FURTHEST_M = 100.0
-# Uploads are always saved under this name: a client's could leave the folder, or tell FFmpeg to open other files.
-UPLOAD = "upload"
-_FIELDS = {*ClassifyRequest.model_fields, "file"}
-_UNREADABLE_JSON = "the body cannot be read as JSON in UTF-8: send an object with segments, uncompressed."
-_UNREADABLE_FORM = (
-    "the body cannot be read as multipart/form-data: send the video as the field file, as "
-    "`curl -F file=@clip.mp4` does."
-)
+__all__ = ["UPLOAD", "Answers", "Backend", "BusyError", "Skeletonised", "build_api", "skeletonise"]
 
-
-class BusyError(Exception):
-    """More requests wait than the service takes; the client is told to come back."""
+_log = logging.getLogger(__name__)
+# A larger body is read in a thread, so that other requests go on meanwhile.
+_SMALL_BYTES = 2**15
+_EVENTS = "text/event-stream"
+_REFUSALS = (400, 401, 403, 413, 415, 422, 429, 500, 503)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Skeletonised:
-    """The tracks of a video, whose spans without a person have none, and the whole video: seconds, frames sampled."""
+class Current(Protocol):
+    """A loaded version of the model; ``serve.champion.Loaded`` is one."""
 
-    tracks: list[Track]
-    seconds: float
-    frames: int
+    @property
+    def version(self) -> str:
+        """Its number in the registry."""
+        ...
+
+    @property
+    def facts(self) -> ModelFacts:
+        """What it says of itself."""
+        ...
 
 
 class Backend(Protocol):
-    """What answers requests: the loaded model, and the estimator behind it."""
+    """What answers requests. Versions may follow one another, but ``frames`` and ``grid_fps`` are those of all."""
 
-    version: str
-    facts: ModelFacts
-
-    async def classify(self, poses: Floats, top: int) -> list[tuple[Guess, ...]]:
-        """Guesses for each of ``poses`` [S, T, J, 3]."""
+    @property
+    def current(self) -> Current | None:
+        """The version that would answer now; None until one is loaded."""
         ...
 
-    async def skeletons(self, video: Path, name: str) -> Skeletonised:
-        """The tracks of a video on the model's grid; ``name`` is the client's. Raises InputError, or BusyError."""
+    def status(self) -> dict[str, Any]:
+        """``model``: the alias or version asked for, ``follows``: whether it is followed, ``refused``: None or what it
+        points to and cannot serve (version, why). More is not looked at.
+        """
         ...
 
-    async def timeline(self, tracks: list[Track]) -> list[LabelledSegment]:
-        """The labelled segments of one video's tracks."""
+    async def classify(self, poses_STJC: Floats) -> Answers:
+        """What one version says of all the segments. Raises BusyError."""
+        ...
+
+    def skeletons(self, video: Path, name: str) -> AsyncIterator[float | Skeletonised]:
+        """Shares 0..1 of the work done, and last the tracks of a video on the model's grid.
+
+        Closing or cancelling the iteration ends the work; ``video`` is removed after that. ``name`` is the client's.
+        Raises InputError, or BusyError.
+        """
         ...
 
 
-def skeletonise(
-    video: Path, name: str, estimator: Estimator, *, fps: float, max_seconds: float = float("inf")
-) -> Skeletonised:
-    """The tracks of an upload (a file called `UPLOAD`), sampled ``fps`` times a second.
+def build_api(
+    backend: Backend,
+    settings: AppSettings,
+    *,
+    middleware: Sequence[Middleware] = (),
+    metrics: RequestMetrics | None = None,
+) -> FastAPI:
+    """The application: /v1/classify, /v1/classify/video, /v1/model, /healthz, /readyz and /docs.
 
-    Raises:
-        InputError: it cannot be used, is too long or shows nobody; the sentence calls it ``name``.
+    ``middleware`` comes, first one first, behind the counting and CORS, and before anything of a body is read.
     """
-    try:
-        seconds = probe(video).seconds
-        if seconds > max_seconds:
-            raise InputError(
-                f"file {UPLOAD!r} is {seconds:.0f} s long: send at most {max_seconds:.0f} s, or use "
-                "`gymspotter extract`."
+    limit = settings.max_body_mb * 2**20
+    stack = [Middleware(Count, metrics=metrics or NoMetrics())]
+    if settings.origins:
+        stack.append(
+            Middleware(
+                CORSMiddleware,
+                allow_origins=settings.origins,
+                allow_methods=["GET", "POST"],
+                allow_headers=["Authorization", "Content-Type"],
+                expose_headers=["Retry-After"],
             )
-        frames = len(grid_times(0.0, seconds, fps))
-        tracks = []
-        for span in plan_spans(Entry(uri=str(video)), UPLOAD, seconds, fps=fps):
-            with suppress(NoPersonError):  # of one span; the next may show somebody
-                tracks.append(track_span(span, estimator))
-        if not tracks:
-            raise NoPersonError(
-                f"no person was seen in any of the {frames} frames sampled from file {UPLOAD!r}: show one athlete "
-                "whole, from the front or the side."
-            )
-    except InputError as error:
-        raise InputError(str(error).replace(repr(UPLOAD), repr(name))) from error
-    return Skeletonised(tracks=tracks, seconds=seconds, frames=frames)
-
-
-def build_api(backend: Backend, *, max_body_bytes: int) -> FastAPI:
-    """The application: /v1/classify, /v1/classify/video, /v1/model, /healthz and /docs."""
-    problems: dict[int | str, dict[str, Any]] = {code: {"model": Problem} for code in (400, 413, 422)}
+        )
     api = FastAPI(
         title="gymspotter",
         version=__version__,
-        description="Names the exercise: 22 of them, from skeletons or from video.",
+        description=f"Names the exercise: {len(EXERCISES)} of them, from skeletons or from video.",
+        middleware=[*stack, *middleware, Middleware(BodyLimit, limit=limit)],
     )
-    api.add_middleware(BodyLimit, limit=max_body_bytes)
 
-    def problem(status: int, detail: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
-        body = Problem(title=HTTPStatus(status).phrase, status=status, detail=detail, model_version=backend.version)
-        return JSONResponse(body.model_dump(), status, headers, media_type="application/problem+json")
+    def version() -> str | None:
+        current = backend.current
+        return current.version if current else None
 
-    @api.exception_handler(InputError)
-    async def input_error(request: Request, error: InputError) -> JSONResponse:
-        return problem(422, str(error))
+    def loaded() -> Current:
+        if (current := backend.current) is None:
+            raise NotReadyError
+        return current
 
-    @api.exception_handler(RequestValidationError)
-    async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
-        first = error.errors()[0]
-        if first["type"] == "json_invalid":
-            return problem(400, f"the body is not JSON ({first['ctx']['error']}): send an object with segments.")
-        return problem(422, _sentence(first))
+    def as_problem(error: Exception) -> dict[str, Any]:
+        status, detail, _ = explain(error)
+        if status == 500:
+            _log.error("a request failed", exc_info=error)
+        return problem(status, detail, version())
 
-    @api.exception_handler(HTTPException)
-    async def http_error(request: Request, error: HTTPException) -> JSONResponse:
-        status, path = error.status_code, str(request.scope["path"])
-        asked = repr(f"{request.method} {path}"[:100])
-        if status == 400:  # raised while FastAPI reads the body, in the words of its parsers
-            detail = _UNREADABLE_FORM if path.endswith("/video") else _UNREADABLE_JSON
-        elif status == 405:
-            allowed = (error.headers or {}).get("Allow", "")
-            detail = f"there is no {asked}: use {allowed.replace(', ', ' or ')}."
-        elif error.detail == HTTPStatus(status).phrase:
-            detail = f"there is no {asked}: see /docs."
-        else:
-            detail = str(error.detail)
-        return problem(status, detail, error.headers)
+    add_problems(api, version)
 
-    @api.exception_handler(BusyError)
-    async def busy(request: Request, error: BusyError) -> JSONResponse:
-        return problem(503, "the service is busy: try again in a few seconds.", {"Retry-After": "5"})
+    @api.post(
+        "/v1/classify",
+        summary="Name the exercise of skeleton segments",
+        response_model=ClassifyResponse,
+        responses=documented(*_REFUSALS),
+        openapi_extra=_CLASSIFY_BODY,
+    )
+    async def classify(
+        request: Request,
+        layout: Annotated[
+            str | None, Query(description="Which joints a frame has.", json_schema_extra={"enum": list(LAYOUTS)})
+        ] = None,
+        fps: Annotated[float | None, Query(ge=MIN_FPS, le=MAX_FPS, description="Frames a second.")] = None,
+        top: Annotated[int | None, Query(ge=1, le=len(EXERCISES), description="Guesses for each segment.")] = None,
+    ) -> Response:
+        """Send segments of one athlete's joints; each is answered with the best guesses and `unknown`.
 
-    @api.exception_handler(Exception)
-    async def defect(request: Request, error: Exception) -> JSONResponse:
-        # Starlette raises the error again after this answer, so that the replica's log has its traceback.
-        return problem(500, f"the service failed on this request ({type(error).__name__}): its log says where.")
+        The three formats say the same. `layout`, `fps` and `top` are fields of the JSON object, metadata of an Arrow
+        schema, or else parameters of the query. Any frame rate is taken: joints are resampled to the model's grid.
+        """
+        kind = _media_type(request, JSON, NPY, ARROW)
+        facts = loaded().facts
+        if layout is not None:
+            known_layout(layout[:40])
+        body = await request.body()
+        terms = Terms(layout=layout, fps=fps, top=top)
 
-    @api.post("/v1/classify", responses=problems, summary="Name the exercise of skeleton segments")
-    async def classify(body: ClassifyRequest) -> ClassifyResponse:
-        poses = np.stack([_segment(i, segment, backend.facts) for i, segment in enumerate(body.segments)])
-        answers = await backend.classify(poses, body.top)
-        return ClassifyResponse(model_version=backend.version, segments=[SegmentOut(**_best(g)) for g in answers])
+        def understand() -> tuple[Floats, int]:
+            question = read_question(body, kind, terms)
+            return to_poses(question, facts), question.top
 
-    @api.post("/v1/classify/video", responses=problems | {503: {"model": Problem}}, summary="The timeline of a video")
-    async def classify_video(
-        file: Annotated[UploadFile, File(description="A video of one athlete, in any format FFmpeg reads.")],
-    ) -> VideoResponse:
-        name = (Path(file.filename or "").name or "video")[:100]
-        with tempfile.TemporaryDirectory(prefix="gymspotter-") as folder:
-            video = Path(folder) / UPLOAD
-            with video.open("wb") as out:
-                while chunk := await file.read(2**20):
-                    out.write(chunk)
-            found = await backend.skeletons(video, name)
-        segments = await backend.timeline(found.tracks)
-        if not segments:
-            raise InputError(
-                f"file {name!r} shows a person too briefly to name an exercise: at least {MIN_FRAMES} of the frames "
-                f"sampled at {backend.facts.grid_fps:g} a second must show one."
+        poses, guesses = await asyncio.to_thread(understand) if len(body) > _SMALL_BYTES else understand()
+        return JSONResponse(classify_response(await backend.classify(poses), guesses))
+
+    @api.post(
+        "/v1/classify/video",
+        summary="The timeline and the sets of a video",
+        response_model=VideoResponse,
+        responses={200: {"content": {_EVENTS: _EVENTS_EXAMPLE}}, **documented(*_REFUSALS)},
+        openapi_extra=_VIDEO_BODY,
+    )
+    async def classify_video(request: Request) -> Response:
+        """Upload a video of one athlete, in any format FFmpeg reads, or name one that the service may fetch.
+
+        With `Accept: text/event-stream` the answer is a stream of events: `progress` (the share that is done), and last
+        `result` or `problem`, with what is the body otherwise. When the client goes, the work ends.
+        """
+        kind = _media_type(request, "multipart/form-data", JSON)
+        facts = loaded().facts
+        async with AsyncExitStack() as stack:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="gymspotter-")))
+            name = await save_video(request, kind, folder, uris=settings.video_uris, limit=limit)
+            steps = answer_video(
+                backend.skeletons(folder / UPLOAD, name),
+                backend.classify,
+                name,
+                frames=facts.frames,
+                grid_fps=facts.grid_fps,
             )
-        return _video_response(backend, found, segments)
+            if _EVENTS not in request.headers.get("accept", ""):
+                return JSONResponse(await until_gone(request, _last(steps)))
+            # The folder is needed for as long as events are sent.
+            return StreamingResponse(_sent(steps, stack.pop_all()), media_type=_EVENTS, headers=_NO_BUFFER)
 
-    @api.get("/v1/model", summary="Which model answers")
+    async def _sent(steps: AsyncIterator[float | dict[str, Any]], stack: AsyncExitStack) -> AsyncIterator[str]:
+        async with stack, aclosing(events(steps, as_problem)) as sent:  # type: ignore[type-var]
+            async for text in sent:
+                yield text
+
+    @api.get("/v1/model", summary="Which model answers", responses=documented(401, 403, 429, 500, 503))
     async def model() -> ModelResponse:
-        facts = asdict(backend.facts)
+        current, status = loaded(), backend.status()
+        facts = current.facts
         return ModelResponse(
-            model_version=backend.version, name=MODEL_NAME, **(facts | {"scores": facts["scores"] or {}})
+            model_version=current.version,
+            name=MODEL_NAME,
+            model=facts.model,
+            classes=facts.classes,
+            frames=facts.frames,
+            grid_fps=facts.grid_fps,
+            layout=facts.layout,
+            layouts=list(LAYOUTS),
+            scores=facts.scores or {},
+            data=facts.data,
+            split=facts.split,
+            commit=facts.commit,
+            following=status.get("model") if status.get("follows") else None,
+            refused=status.get("refused"),
         )
 
-    @api.get("/healthz", summary="Whether the service answers")
+    @api.get("/healthz", summary="Whether the service answers", responses=documented(500))
     async def healthz() -> Health:
-        return Health(status="ok", model_version=backend.version)
+        return Health(status="ok", model_version=version())
 
+    @api.get("/readyz", summary="Whether the service can name exercises", responses=documented(500, 503))
+    async def readyz() -> Health:
+        return Health(status="ready", model_version=loaded().version)
+
+    def openapi() -> dict[str, Any]:
+        if not api.openapi_schema:
+            document = get_openapi(title=api.title, version=api.version, description=api.description, routes=api.routes)
+            parts = document.setdefault("components", {})
+            parts.setdefault("schemas", {})["Problem"] = body_schema(Problem)
+            parts["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+            document["security"] = [{}, {"token": []}]  # a service without tokens answers its own machine
+            api.openapi_schema = document
+        return api.openapi_schema
+
+    api.openapi = openapi  # type: ignore[method-assign]
     return api
 
 
-def _segment(index: int, frames: Sequence[Sequence[Sequence[float | None]]], facts: ModelFacts) -> Floats:
-    """One segment of a request as [facts.frames, 17, 3]; raises InputError that names it."""
-    where = f"segments[{index}]"
-    counts = {len(joints) for joints in frames}
-    if counts - {len(CANONICAL.joints)}:
-        raise InputError(
-            f"{where} has a frame with {(counts - {len(CANONICAL.joints)}).pop()} joints: send the "
-            f"{len(CANONICAL.joints)} joints of {CANONICAL.name}."
-        )
-    if not MIN_FRAMES <= len(frames) <= facts.frames:
-        raise InputError(
-            f"{where} has {len(frames)} frames: send {MIN_FRAMES} to {facts.frames}, at {facts.grid_fps:g} a second."
-        )
-    poses = np.array(frames, dtype=np.float64)
-    if (seen := int(np.isfinite(poses).any(axis=(1, 2)).sum())) < MIN_FRAMES:
-        raise InputError(f"{where} shows joints in {seen} frames: send at least {MIN_FRAMES} with a person in them.")
-    if np.nanmax(np.abs(poses)) > _FURTHEST_M:
-        raise InputError(
-            f"{where} has a coordinate beyond {_FURTHEST_M:g} m: send metres from the hip, null if unseen."
-        )
-    return fit_length(poses.astype(np.float32), facts.frames)
+async def _last(steps: AsyncIterator[float | dict[str, Any]]) -> dict[str, Any]:
+    async with aclosing(steps) as closing:  # type: ignore[type-var]
+        async for step in closing:
+            if isinstance(step, dict):
+                return step
+    raise RuntimeError("the steps ended without a result")
 
 
-def _best(guesses: Sequence[Guess]) -> dict[str, Any]:
-    top = [GuessOut(exercise=guess.exercise, probability=guess.probability) for guess in guesses]
-    return {"exercise": top[0].exercise, "probability": top[0].probability, "top": top}
+def _media_type(request: Request, *known: str) -> str:
+    """The request's Content-Type, without parameters; 415 if it is not one of ``known``."""
+    said = request.headers.get("content-type", "")
+    media_type = said.partition(";")[0].strip().lower()
+    if media_type not in known:
+        raise HTTPException(415, f"Content-Type is {repr(said[:60]) if said else 'missing'}: use {' or '.join(known)}.")
+    return media_type
 
 
-def _video_response(backend: Backend, found: Skeletonised, segments: list[LabelledSegment]) -> VideoResponse:
-    sums: dict[str, float] = {}
-    for segment in segments:
-        for guess in segment.guesses:
-            sums[guess.exercise] = sums.get(guess.exercise, 0.0) + guess.probability
-    exercise = max(sums, key=lambda name: sums[name])
-    return VideoResponse(
-        model_version=backend.version,
-        estimator=f"{found.tracks[0].estimator} {found.tracks[0].estimator_version}",
-        seconds=found.seconds,
-        person_seen=sum(track.seen * len(track.joints) for track in found.tracks) / found.frames,
-        exercise=exercise,
-        probability=sums[exercise] / len(segments),
-        segments=[
-            TimedSegmentOut(**_best(segment.guesses[:3]), start=segment.start, end=min(segment.end, found.seconds))
-            for segment in segments
-        ],
-    )
-
-
-def _sentence(complaint: Mapping[str, Any]) -> str:
-    """One of pydantic's complaints as a sentence that begins with the field: "segments[0][3]: ..."."""
-    path = "".join(
-        f"[{part}]" if isinstance(part, int) else f".{part if part in _FIELDS else repr(part[:40])}"
-        for part in complaint["loc"][1:]
-    ).removeprefix(".")
-    if complaint["type"] == "missing":
-        return f"{path or 'the body'} is missing: add it; /docs has an example."
-    if not path:
-        return "the body is not a JSON object: send one with segments, and Content-Type application/json."
-    if complaint["type"] == "extra_forbidden":
-        return f"{path} is not a field of this request: remove it; /docs has an example."
-    if path == "file":
-        return "file is not an uploaded file: send it with a file name, as `curl -F file=@clip.mp4` does."
-    return f"{path}: {complaint['msg'][:1].lower()}{complaint['msg'][1:]}: see /docs for an example."
-
-
-class BodyLimit:
-    """ASGI middleware that ends a request with 413 as soon as its body grows beyond ``limit`` bytes."""
-
-    def __init__(self, app: ASGIApp, limit: int) -> None:
-        self.app = app
-        self.limit = limit
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, counting its bytes."""
-        received = 0
-
-        async def counted() -> Message:
-            nonlocal received
-            message = await receive()
-            received += len(message.get("body", b""))
-            if received > self.limit:
-                # FastAPI lets an HTTPException that is raised while it reads the body through to its handler.
-                raise HTTPException(413, f"the body is larger than {self.limit / 2**20:.0f} MiB: send less at once.")
-            return message
-
-        await self.app(scope, counted, send)
+_NO_BUFFER = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+_BINARY = {"type": "string", "format": "binary"}
+_CLASSIFY_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            JSON: {"schema": body_schema(ClassifyRequest)},
+            NPY: {"schema": _BINARY | {"description": "numpy.save of (segments, frames, joints, 3); NaN is not seen."}},
+            ARROW: {
+                "schema": _BINARY
+                | {"description": "A column poses: list<fixed_size_list<float>[3 x joints]>, a segment in each row."}
+            },
+        },
+    }
+}
+_VIDEO_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {"type": "object", "properties": {"file": _BINARY}, "required": ["file"]}
+            },
+            JSON: {"schema": body_schema(VideoRequest)},
+        },
+    }
+}
+_EVENTS_EXAMPLE: dict[str, Any] = {
+    "schema": {"type": "string"},
+    "example": "event: progress\ndata: "
+    + json.dumps({"share": 0.4})
+    + '\n\nevent: result\ndata: {"model_version": "7", "exercise": "squat", ...}\n\n',
+}

@@ -1,107 +1,150 @@
-"""The Ray Serve application: an HTTP ingress with the model in it, and pose estimators as their own deployment.
+"""The Ray Serve application: the replicas that answer, with the model and the sessions in them, and what they ask.
 
 serve run serve.app:build            # the champion of MLFLOW_TRACKING_URI, http://127.0.0.1:8000/docs
+
+The model is in the ingress, because its forward pass is shorter than a hop between deployments.
 """
 
-import asyncio
-import tempfile
+import gc
+import logging
+import time
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import ray
 import torch
 from fastapi import FastAPI
-from pydantic import BaseModel, ConfigDict
 from ray import serve
 from ray.serve import Application
-from ray.serve.exceptions import BackPressureError
+from ray.serve.context import _get_global_client
 from ray.serve.handle import DeploymentHandle
+from starlette.middleware import Middleware
 
-from gymspotter import registry, tracking
-from gymspotter.classify import Guess, LabelledSegment, classify, timeline
-from gymspotter.errors import InputError
-from gymspotter.pose import load_estimator
+from gymspotter import tracking
+from gymspotter.pose.live import Athlete
 from gymspotter.skeleton import Floats
-from gymspotter.tracks import Track
-from serve.api import UPLOAD, BusyError, Skeletonised, build_api, skeletonise
+from serve.api import build_api
+from serve.batcher import Answers, Batcher
+from serve.champion import Champion, Loaded
+from serve.drifting import Drifting
+from serve.estimators import LivePoses, Skeletons, Work, ask_pose, ask_skeletons
+from serve.guard import Guard, GuardMiddleware, check_listening
+from serve.keeper import Keeper, RemoteKeeper
+from serve.metrics import Metrics
+from serve.sessions import Sessions
+from serve.settings import AppSettings
+from serve.shadow import Shadow
+from serve.streams import add_streams
+from serve.tokens import Tokens
+from serve.videos import Skeletonised
+
+# A stream counts as one request for as long as it is open, and pins its replica.
+_MOST_REQUESTS = 1500
 
 
-class AppSettings(BaseModel):
-    """Arguments of the application (``args:`` in config.yaml)."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    model: str = registry.CHAMPION
-    tracking_uri: str | None = None
-    estimator: str = "blazepose"
-    max_body_mb: int = 64
-    max_video_seconds: float = 600.0
-
-
-@serve.deployment(max_ongoing_requests=2, max_queued_requests=32, ray_actor_options={"num_cpus": 0.5})
-class Skeletons:
-    """Videos to tracks. Each replica holds one estimator and works on one video at a time."""
-
-    def __init__(self, settings: AppSettings) -> None:
-        import cv2
-
-        cv2.setNumThreads(1)
-        self.settings = settings
-        self.estimator = load_estimator(settings.estimator)
-        self.one_at_a_time = asyncio.Lock()
-
-    async def __call__(self, name: str, content: bytes, fps: float) -> Skeletonised | InputError:
-        """The tracks of a video, or (returned, since Ray would wrap it in a traceback) what is wrong with it."""
-        async with self.one_at_a_time:
-            return await asyncio.to_thread(self._tracks, name, content, fps)
-
-    def _tracks(self, name: str, content: bytes, fps: float) -> Skeletonised | InputError:
-        with tempfile.TemporaryDirectory(prefix="gymspotter-") as folder:
-            video = Path(folder) / UPLOAD
-            video.write_bytes(content)
-            limit = self.settings.max_video_seconds
-            try:
-                return skeletonise(video, name, self.estimator, fps=fps, max_seconds=limit)
-            except InputError as error:
-                return error
-
-
-@serve.deployment(max_ongoing_requests=64, max_queued_requests=256, ray_actor_options={"num_cpus": 0.5})
+@serve.deployment(
+    max_ongoing_requests=_MOST_REQUESTS,
+    max_queued_requests=256,
+    graceful_shutdown_timeout_s=5,  # streams never end by themselves; they are resumed elsewhere
+    ray_actor_options={"num_cpus": 0.5},
+)
 @serve.ingress()
 class Gymspotter:
-    """The ingress: HTTP, and the model itself, since its forward pass is shorter than a hop between deployments."""
+    """A replica: HTTP, streams, the model and the sessions. It is `api.Backend` and `stream_backend.StreamBackend`."""
 
-    def __init__(self, settings: AppSettings, skeletons: DeploymentHandle) -> None:
+    def __init__(
+        self, settings: AppSettings, skeletons: DeploymentHandle, poses: DeploymentHandle, keeper: DeploymentHandle
+    ) -> None:
+        _log_through_ray()
         torch.set_num_threads(1)
         tracking.use_store(settings.tracking_uri)
+        tokens = Tokens.load(settings.tokens)
+        check_listening(_host(), tokens)
         self.settings = settings
-        self._skeletons = skeletons
-        loaded = registry.load(settings.model)
-        self.version, self.facts, self._module = loaded.version, loaded.facts, loaded.module
+        self._skeletons, self._poses = skeletons, poses
+        self.metrics = Metrics()
+        self.champion = Champion.load(settings, self.metrics)
+        self.champion.start()
+        self.batcher = Batcher(self.champion, self.metrics, settings.max_batch)
+        self.batcher.watch(Drifting(self.metrics).see)
+        self.shadow: Shadow | None = None
+        if settings.shadow:
+            self.shadow = Shadow(settings, self.metrics, idle=lambda: self.batcher.idle)
+            self.shadow.start()
+            self.batcher.watch(self.shadow.offer)
+        self.sessions = Sessions(time.monotonic, limit=settings.max_sessions, resume_seconds=settings.resume_seconds)
+        self.keeper = RemoteKeeper(keeper)
+        self.guard = Guard(tokens, settings, version=lambda: self.current.version)
+        gc.collect()
+        gc.freeze()  # a full collection would look at all of torch and MLflow, and hold every stream up meanwhile
+
+    async def __del__(self) -> None:
+        """Called by Ray Serve when the replica ends and its requests have, which streams do not: those are resumed."""
+        if not hasattr(self, "guard"):  # its beginning has failed
+            return
+        if hasattr(self, "streams"):
+            await self.streams.close()
+        if self.shadow:
+            self.shadow.stop()
+        self.champion.stop()
+        self.batcher.close()
+        self.metrics.close()
 
     def __serve_build_asgi_app__(self) -> FastAPI:
         """Called by Ray Serve in the replica, once the model is loaded."""
-        return build_api(self, max_body_bytes=self.settings.max_body_mb * 2**20)
+        guarded = [Middleware(GuardMiddleware, guard=self.guard)]
+        api = build_api(self, self.settings, middleware=guarded, metrics=self.metrics)
+        self.streams = add_streams(api, self)
+        return api
 
-    async def classify(self, poses: Floats, top: int) -> list[tuple[Guess, ...]]:
+    @property
+    def current(self) -> Loaded:
         """See `api.Backend`."""
-        return await asyncio.to_thread(classify, self._module, poses, self.facts.classes, top)
+        return self.champion.current
 
-    async def skeletons(self, video: Path, name: str) -> Skeletonised:
+    def status(self) -> dict[str, Any]:
         """See `api.Backend`."""
-        try:
-            outcome = await self._skeletons.remote(name, video.read_bytes(), self.facts.grid_fps)
-        except BackPressureError as error:
-            raise BusyError from error
-        if isinstance(outcome, InputError):
-            raise outcome
-        return outcome
+        return self.champion.status()
 
-    async def timeline(self, tracks: list[Track]) -> list[LabelledSegment]:
+    async def classify(self, poses_STJC: Floats) -> Answers:
         """See `api.Backend`."""
-        return await asyncio.to_thread(timeline, self._module, tracks, self.facts.classes, top=len(self.facts.classes))
+        return await self.batcher.classify(poses_STJC)
+
+    def skeletons(self, video: Path, name: str) -> AsyncIterator[float | Skeletonised]:
+        """See `api.Backend`."""
+        return ask_skeletons(self._skeletons, video, name, self.current.facts.grid_fps)
+
+    async def pose(self, jpeg: bytes, state: Athlete | None) -> Work:
+        """See `stream_backend.StreamBackend`."""
+        return await ask_pose(self._poses, jpeg, state)
+
+
+def application(settings: AppSettings, replicas: int | None = None) -> Application:
+    """The application with so many replicas, or as many as the deployment's configuration says."""
+    ingress: Any = Gymspotter
+    if replicas is not None:
+        ingress = ingress.options(num_replicas=replicas)
+    others: tuple[Any, ...] = (Skeletons, LivePoses, Keeper)
+    return ingress.bind(settings, *(deployment.bind(settings) for deployment in others))
 
 
 def build(args: dict[str, Any] | AppSettings) -> Application:
     """The application for ``serve run`` and ``serve deploy``; ``args`` are the fields of `AppSettings`."""
-    settings = args if isinstance(args, AppSettings) else AppSettings(**args)
-    return Gymspotter.bind(settings, Skeletons.bind(settings))  # type: ignore[attr-defined]
+    return application(args if isinstance(args, AppSettings) else AppSettings(**args))
+
+
+def _host() -> str | None:
+    """The address that Serve listens on."""
+    client: Any = _get_global_client()
+    host: str | None = ray.get(client._controller.get_http_config.remote()).host
+    return host
+
+
+def _log_through_ray() -> None:
+    """Our own logs go where the replica's go, in the form that was asked for (text, or a line of JSON each)."""
+    of_ray = logging.getLogger("ray.serve")
+    for name in ("serve", "gymspotter"):
+        logger = logging.getLogger(name)
+        logger.handlers, logger.propagate = of_ray.handlers, False
+        logger.setLevel(of_ray.level)

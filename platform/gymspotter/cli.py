@@ -24,7 +24,9 @@ VERBS: dict[str, tuple[str, str, str]] = {
     "rollback": ("gymspotter.promote", "RollbackOptions", "rollback"),
     "history": ("gymspotter.promote", "HistoryOptions", "show_history"),
     "show": ("gymspotter.show", "ShowOptions", "show"),
+    "watch": ("gymspotter.watch", "WatchOptions", "watch"),
     "serve": ("serve.run", "ServeOptions", "serve_until_stopped"),
+    "token": ("serve.tokens", "TokenOptions", "make_token"),
     "demo": ("gymspotter.demo", "DemoOptions", "demo"),
 }
 

@@ -5,9 +5,11 @@ A registered classifier is a torch.export program (pt2), which is data: loading 
 
 import math
 import os
+import tempfile
 import warnings
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from typing import Any
 
 # Whoever may write to the store must not be able to run code where models are loaded: MLflow then refuses what is not a
@@ -23,7 +25,9 @@ from mlflow.types import Schema, TensorSpec
 from numpy.typing import NDArray
 
 from gymspotter.aliases import CHALLENGER, CHAMPION, MODEL_NAME, champion, move_champion, version_at
+from gymspotter.calibration import logits
 from gymspotter.errors import InputError
+from gymspotter.golden import golden_answers
 from gymspotter.models import Classifier
 from gymspotter.skeleton import CANONICAL
 from gymspotter.tracking import reason, shown
@@ -39,7 +43,9 @@ class ModelFacts:
     """What a registered classifier says of itself; all of it travels with the model.
 
     ``frames`` and ``grid_fps`` are the segment it takes; ``data`` fingerprints the training tracks, ``split`` says how
-    the test side was chosen, ``scores`` what it reached there.
+    the test side was chosen, ``scores`` what it reached there. ``golden`` is what it answers to `golden.golden_poses`
+    (`register` adds it), ``reference`` how its training segments are spread (`drift.Reference.as_dict`); versions that
+    were registered before these were known have neither.
     """
 
     model: str
@@ -51,6 +57,8 @@ class ModelFacts:
     split: str = ""
     commit: str = ""
     scores: dict[str, float] | None = None
+    golden: list[list[float]] | None = field(default=None, compare=False, repr=False)
+    reference: dict[str, Any] | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,8 +73,10 @@ class Registered:
 def register(classifier: Classifier, facts: ModelFacts, aliases: Sequence[str] = (CHALLENGER,)) -> str:
     """Log a classifier to the active run, register it, point ``aliases`` at it; returns the version.
 
-    The first version of all becomes the champion too: there is none to beat.
+    Its golden answers are added to the facts. The first version of all becomes the champion too: there is none to beat.
     """
+    classifier.eval()
+    facts = replace(facts, golden=golden_answers(partial(logits, classifier), facts.frames))
     joints = len(CANONICAL.joints)
     # torch.export fixes a dimension whose example size is 1, so the example is a batch of several.
     example = np.random.default_rng(0).normal(size=(4, facts.frames, joints, 3)).astype(np.float32)
@@ -79,7 +89,7 @@ def register(classifier: Classifier, facts: ModelFacts, aliases: Sequence[str] =
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         info = mlflow.pytorch.log_model(
-            classifier.eval(),
+            classifier,
             name="model",
             registered_model_name=MODEL_NAME,
             serialization_format="pt2",
@@ -143,30 +153,40 @@ def unseen(version: str, segments: Segments) -> NDArray[np.bool_]:
     return ~(np.isin(segments.video_ids, seen["videos"]) | np.isin(segments.groups, seen["groups"]))
 
 
+class UnreadError(InputError):
+    """A version's files cannot be read now, which need not be the version's fault."""
+
+
 def load(which: str = CHAMPION) -> Registered:
     """The registered classifier at an alias or a version number.
 
-    An alias is resolved to a version first, so that what is loaded and what is named in answers cannot differ.
+    An alias is resolved to a version first, so that what is loaded and what is named in answers cannot differ. The
+    files are read from a folder that is gone afterwards: MLflow would keep what it fetches until the process ends.
 
     Raises:
         InputError: there is no such model, it is not one of ours, or the store cannot be reached.
     """
     try:
         version = version_at(which)
-        uri = f"models:/{MODEL_NAME}/{version}"
-        metadata = mlflow.models.get_model_info(uri).metadata
     except MlflowException as error:
         store = shown(mlflow.get_registry_uri())
-        raise InputError(
+        raise UnreadError(
             f"registry {store!r} cannot be used ({reason(error)}): check MLFLOW_TRACKING_URI and the server."
         ) from error
-    try:
-        module = mlflow.pytorch.load_model(uri)
-        return Registered(version=str(version), module=module, facts=_facts(metadata))
-    except (MlflowException, TypeError, RuntimeError) as error:
-        raise InputError(
-            f"model {MODEL_NAME}@{which} was not made by `gymspotter train` ({reason(error)}): name one that was."
-        ) from error
+    with tempfile.TemporaryDirectory(prefix="gymspotter-") as folder:
+        try:
+            path = mlflow.artifacts.download_artifacts(f"models:/{MODEL_NAME}/{version}", dst_path=folder)
+            metadata = mlflow.models.Model.load(path).metadata
+        except (MlflowException, OSError) as error:
+            raise UnreadError(
+                f"model {MODEL_NAME}@{which} cannot be read ({reason(error)}): see that the store's files are there."
+            ) from error
+        try:
+            return Registered(version=version, module=mlflow.pytorch.load_model(path), facts=_facts(metadata))
+        except Exception as error:  # whatever torch makes of a file that is broken
+            raise InputError(
+                f"model {MODEL_NAME}@{which} was not made by `gymspotter train` ({reason(error)}): name one that was."
+            ) from error
 
 
 def _facts(metadata: dict[str, Any] | None) -> ModelFacts:

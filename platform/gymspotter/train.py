@@ -22,6 +22,7 @@ from gymspotter import registry, tracking
 from gymspotter.assessment import Assessment, assess
 from gymspotter.calibration import calibrate
 from gymspotter.distributed import Workers, fit_distributed
+from gymspotter.drift import Reference
 from gymspotter.errors import InputError
 from gymspotter.fit import Epoch, Fitted, fit
 from gymspotter.labelled import LabelledTracks, read_labelled
@@ -206,7 +207,8 @@ def conclude(
         mlflow.log_figure(figure, name)
     mlflow.log_dict(found.scores.per_class, "per_class.json")
     registry.log_trained_on(sides.train, sides.validation)
-    version = registry.register(fitted.classifier, replace(facts, scores=found.summary()), aliases=aliases)
+    facts = replace(facts, scores=found.summary(), reference=Reference.of(sides.train.poses).as_dict())
+    version = registry.register(fitted.classifier, facts, aliases=aliases)
     return version, found
 
 

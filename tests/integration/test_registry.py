@@ -1,6 +1,7 @@
 """Models in a real MLflow store: what is registered is what is loaded, whatever the batch."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from functools import partial
 
 import mlflow
 import numpy as np
@@ -8,12 +9,16 @@ import pytest
 import torch
 
 from gymspotter import registry, tracking
+from gymspotter.calibration import logits
+from gymspotter.drift import Reference
 from gymspotter.errors import InputError
+from gymspotter.golden import TOLERANCE, golden_gap, golden_poses
 from gymspotter.labels import EXERCISES
 from gymspotter.models import Classifier
 from gymspotter.models.transformer import Transformer, TransformerConfig
 
 FACTS = registry.ModelFacts(model="transformer", classes=list(EXERCISES), frames=60, grid_fps=5.0, data="abc")
+REFERENCE = Reference.of(golden_poses(60))
 
 
 def a_classifier(seed):
@@ -29,7 +34,8 @@ def store(tmp_path_factory):
     tracking.use_experiment("test", folder / "artifacts")
     for seed in (1, 2):
         with mlflow.start_run():
-            assert registry.register(a_classifier(seed), FACTS) == str(seed)
+            facts = replace(FACTS, reference=REFERENCE.as_dict())
+            assert registry.register(a_classifier(seed), facts) == str(seed)
     return folder
 
 
@@ -56,6 +62,13 @@ def test_the_first_version_is_the_champion_and_the_last_the_challenger():
 
 def test_what_the_model_says_of_itself_travels_with_it():
     assert registry.load("1").facts == FACTS
+
+
+def test_golden_answers_and_the_reference_travel_too():
+    loaded = registry.load("2")
+    assert golden_gap(loaded.facts.golden, partial(logits, loaded.module), 60) < TOLERANCE
+    assert golden_gap(loaded.facts.golden, partial(logits, registry.load("1").module), 60) > TOLERANCE
+    assert Reference.from_dict(loaded.facts.reference) == REFERENCE
 
 
 def test_nothing_in_the_model_needs_a_pickle(store):

@@ -8,6 +8,7 @@ import torch
 
 from gymspotter import registry
 from gymspotter.distributed import Workers
+from gymspotter.drift import Reference
 from gymspotter.errors import InputError
 from gymspotter.labelled import LabelledTracks
 from gymspotter.loop import FitConfig
@@ -49,6 +50,7 @@ def test_other_performances_in_a_further_store_are_trained_on(tracks, tmp_path):
     assert len(result.test) == 22
     assert not set(result.test.groups) & set(result.train.groups)
     facts = registry.load(registry.CHALLENGER).facts
+    assert Reference.from_dict(facts.reference) == Reference.of(result.train.poses)
     assert facts.data == LabelledTracks(tracks=tracks, more=more).fingerprint
     assert facts.scores == result.assessment.summary()
     assert registry.load(registry.CHAMPION).version == result.version == "1"

@@ -5,7 +5,7 @@ where the body was and by the colours of what it wears; nobody, rather than some
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 import numpy as np
@@ -50,14 +50,43 @@ class Candidate:
 C = TypeVar("C", bound=Candidate)
 
 
-class Follower:
-    """Follows one athlete through the frames of one span."""
+@dataclass(frozen=True, kw_only=True)
+class Memory:
+    """What a `Follower` knows of the athlete; boxes are shares of the picture, whose size may change.
 
-    def __init__(self) -> None:
-        self._box: Box | None = None  # boxes are shares of the picture, whose size may change
-        self._colours: Floats = np.zeros(0, np.float32)
-        self._others: list[Box] = []
-        self._unsure = 0
+    ``box`` is where the athlete was last seen beyond doubt, ``colours`` what was worn ([2, bins], see `colours`),
+    ``others`` where somebody else was seen, ``unsure`` the calls since then.
+    """
+
+    box: Box | None = None
+    colours: Floats = field(default_factory=lambda: np.zeros(0, np.float32))
+    others: tuple[Box, ...] = ()
+    unsure: int = 0
+
+
+# A turned square of the picture, as `blazepose_models.Region` has it: middle (x, y) and side in pixels, angle.
+Square = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Athlete:
+    """All that is carried from one frame to the next: plain data, so that the next may be seen in another process.
+
+    ``frames`` were seen so far; ``last`` is the athlete's square in the frame before, ``home`` when the athlete was
+    last seen beyond doubt.
+    """
+
+    frames: int = 0
+    memory: Memory = field(default_factory=Memory)
+    last: Square | None = None
+    home: Square | None = None
+
+
+class Follower:
+    """Follows one athlete through the frames of one span, or on from what another follower remembered."""
+
+    def __init__(self, memory: Memory | None = None) -> None:
+        self.memory = memory or Memory()
 
     def pick(self, candidates: Sequence[C], frame: Frame) -> C | None:
         """The athlete among the people of the next frame that was looked at; None if it is none of them.
@@ -68,47 +97,50 @@ class Follower:
         place does not matter and are not known to be somebody else. The longer ago the last sure sight, the less the
         place matters. Time is counted in calls.
         """
-        if self._box is None or self._unsure >= RESTART:
+        memory = self.memory
+        if memory.box is None or memory.unsure >= RESTART:
             first = max(candidates, key=lambda c: prominence(c, frame), default=None)
             if first is not None:
-                self._box, self._colours = _share(first.box, frame), colours(first, frame)
-                self._others, self._unsure = [], 0
+                self.memory = Memory(box=_share(first.box, frame), colours=colours(first, frame))
             return first
         sights = [(self._sight(c, frame), c) for c in candidates]
         sight, chosen = max(sights, key=lambda s: s[0].value, default=(_NOBODY, None))
         if chosen is None or not sight.possible:
-            self._unsure += 1
+            self.memory = replace(memory, unsure=memory.unsure + 1)
             return None
         if not sight.sure:
-            self._unsure += 1
+            self.memory = replace(memory, unsure=memory.unsure + 1)
             return chosen
-        self._colours = (1 - _LEARNED) * self._colours + _LEARNED * sight.colours
-        self._box, self._unsure = _share(chosen.box, frame), 0
-        if len(candidates) > 1:
-            self._others = [_share(c.box, frame) for c in candidates if c is not chosen]
+        others = tuple(_share(c.box, frame) for c in candidates if c is not chosen)
+        self.memory = Memory(
+            box=_share(chosen.box, frame),
+            colours=(1 - _LEARNED) * memory.colours + _LEARNED * sight.colours,
+            others=others or memory.others,
+        )
         return chosen
 
     def doubts(self, candidate: Candidate, frame: Frame) -> bool:
         """Whether a person believed to be the athlete may be somebody else, so that a look at all people is due."""
-        return self._box is None or not self._sight(candidate, frame).sure
+        return self.memory.box is None or not self._sight(candidate, frame).sure
 
     @property
     def sure(self) -> bool:
         """Whether the last pick was the athlete beyond doubt."""
-        return self._box is not None and not self._unsure
+        return self.memory.box is not None and not self.memory.unsure
 
     def _sight(self, candidate: Candidate, frame: Frame) -> "_Sight":
-        assert self._box is not None
+        memory = self.memory
+        assert memory.box is not None
         box = _share(candidate.box, frame)
         worn = colours(candidate, frame)
-        alike = likeness(self._colours, worn)
-        growth = 1 + _GROWTH * self._unsure
-        near = overlap(_grown(box, growth), _grown(self._box, growth))
-        still = not self._unsure and near >= _STILL
-        known = any(overlap(box, other) >= _NEAR for other in self._others)
-        same = alike >= _SAME and self._unsure >= _PATIENCE and not known
+        alike = likeness(memory.colours, worn)
+        growth = 1 + _GROWTH * memory.unsure
+        near = overlap(_grown(box, growth), _grown(memory.box, growth))
+        still = not memory.unsure and near >= _STILL
+        known = any(overlap(box, other) >= _NEAR for other in memory.others)
+        same = alike >= _SAME and memory.unsure >= _PATIENCE and not known
         sure = still or same or (near >= _SURE_NEAR and alike >= _SURE_ALIKE)
-        alone = not self._others and near >= _ALONE_NEAR and alike >= _ALONE_ALIKE
+        alone = not memory.others and near >= _ALONE_NEAR and alike >= _ALONE_ALIKE
         possible = sure or alone or (near >= _NEAR and alike >= _ALIKE)
         return _Sight(value=possible * (near + alike), possible=possible, sure=sure, colours=worn)
 

@@ -9,16 +9,16 @@ Shapes: J = 33 joints.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gymspotter.errors import InputError
 from gymspotter.pose import Frame, Poses
-from gymspotter.pose.athlete import Candidate, Follower, overlap
+from gymspotter.pose.athlete import Athlete, Candidate, Follower, overlap
 from gymspotter.pose.blazepose_models import HIPS, SHOULDERS, Detector, Landmarker, Person, Region, checked
 from gymspotter.pose.weights import blazepose_files
 from gymspotter.skeleton import BLAZEPOSE33, Floats
@@ -96,37 +96,41 @@ class BlazePose:
 
         Who the athlete is, is said in `gymspotter.pose.athlete`. While one is followed, everybody is looked for only
         now and then, and whenever the person followed may have become somebody else. A joint's score is its
-        visibility times its presence: low both where it is hidden and where it lies outside the picture.
+        visibility times its presence: low both where it is hidden and where it lies outside the picture. It is a loop
+        over `step`.
 
         Raises:
             InputError: a frame is not RGB [H, W, 3] of bytes, or is empty.
         """
-        joints: list[NDArray[Any]] = []
-        scores: list[NDArray[Any]] = []
-        image_xy: list[NDArray[Any]] = []
-        follower = Follower()
-        last: Region | None = None  # the athlete's square in the frame before,
-        home: Region | None = None  # and when the athlete was last seen beyond doubt
-        for number, frame in enumerate(frames):
-            picture = checked(frame)
-            athlete = self._athlete(picture, follower, last, home, look_around=number % _LOOK_AROUND == 0)
-            last = athlete.region if athlete else None
-            home = last if follower.sure else home
-            person = athlete.person if athlete else None
-            if person is None:
-                joints.append(np.full((_J, 3), np.nan, np.float32))
-                scores.append(np.zeros(_J, np.float32))
-                image_xy.append(np.full((_J, 2), np.nan, np.float32))
-                continue
-            joints.append(person.world[:_J] - person.world[HIPS].mean(axis=0))
-            scores.append(person.scores[:_J])
-            image_xy.append(person.image[:_J] / np.array([picture.shape[1], picture.shape[0]], np.float32))
-        return Poses(
-            joints=np.array(joints, np.float32).reshape(-1, _J, 3),
-            scores=np.array(scores, np.float32).reshape(-1, _J),
-            image_xy=np.array(image_xy, np.float32).reshape(-1, _J, 2),
-            layout=self.layout,
+        steps: list[Poses] = []
+        athlete: Athlete | None = None
+        for frame in frames:
+            athlete, pose = self.step(frame, athlete)
+            steps.append(pose)
+        return _joined(steps)
+
+    def step(self, frame: Frame, athlete: Athlete | None = None) -> tuple[Athlete, Poses]:
+        """The next frame of the one who was followed so far (None: the first frame): one turn of `watch`.
+
+        Returns:
+            What to hand in with the frame after this one, and the poses of this one frame (T = 1).
+
+        Raises:
+            InputError: the frame is not RGB [H, W, 3] of bytes, or is empty.
+        """
+        picture = checked(frame)
+        before = athlete or Athlete()
+        follower = Follower(before.memory)
+        last, home = (Region(*square) if square else None for square in (before.last, before.home))
+        found = self._athlete(picture, follower, last, home, look_around=before.frames % _LOOK_AROUND == 0)
+        square = astuple(found.region) if found else None
+        after = Athlete(
+            frames=before.frames + 1,
+            memory=follower.memory,
+            last=square,
+            home=square if follower.sure else before.home,
         )
+        return after, _pose(found.person if found else None, picture)
 
     def _athlete(
         self, frame: Frame, follower: Follower, last: Region | None, home: Region | None, look_around: bool
@@ -138,7 +142,7 @@ class BlazePose:
         # In the same frame, so that a lost track does not cost one.
         if doubt or look_around:
             places = [(somebody.region, somebody.score) for somebody in self.people(frame)]
-            if doubt and home and home is not last:
+            if doubt and home and home != last:
                 places.append((home, 1.0))
             for region, score in places:
                 if all(overlap(region.body, known.box) < _SAME_BODY for known in candidates):
@@ -153,6 +157,27 @@ class BlazePose:
     def people(self, frame: Frame) -> list[Somebody]:
         """Everybody the detector sees in ``frame``, the likeliest first."""
         return [Somebody.detected(region, score) for region, score in self._detector(frame)]
+
+
+def _pose(person: Person | None, picture: Frame) -> Poses:
+    """One person, or nobody, as the poses of one frame."""
+    joints, image_xy = np.full((1, _J, 3), np.nan, np.float32), np.full((1, _J, 2), np.nan, np.float32)
+    scores = np.zeros((1, _J), np.float32)
+    if person is not None:
+        joints[0] = person.world[:_J] - person.world[HIPS].mean(axis=0)
+        scores[0] = person.scores[:_J]
+        image_xy[0] = person.image[:_J] / np.array([picture.shape[1], picture.shape[0]], np.float32)
+    return Poses(joints=joints, scores=scores, image_xy=image_xy, layout=BLAZEPOSE33.name)
+
+
+def _joined(steps: Sequence[Poses]) -> Poses:
+    """The poses of many frames from those of each."""
+    return Poses(
+        joints=np.array([step.joints[0] for step in steps], np.float32).reshape(-1, _J, 3),
+        scores=np.array([step.scores[0] for step in steps], np.float32).reshape(-1, _J),
+        image_xy=np.array([step.image_xy[0] for step in steps], np.float32).reshape(-1, _J, 2),
+        layout=BLAZEPOSE33.name,
+    )
 
 
 def _between(start: Floats, end: Floats, shares: NDArray[np.float64]) -> Floats:

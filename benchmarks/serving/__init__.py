@@ -1,0 +1,1 @@
+"""The pieces of benchmarks/serve.py and benchmarks/live_pose.py."""

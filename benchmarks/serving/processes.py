@@ -1,0 +1,146 @@
+"""Processes that a benchmark starts: they are ended in any case, with all that they have started themselves."""
+
+import atexit
+import os
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TypeVar
+
+PATIENCE = 240.0  # seconds for a server to start on a machine that does other things as well
+_FAREWELL = 30.0  # seconds for it to end on its own
+
+Value = TypeVar("Value")
+Known = set[tuple[int, str]]  # ids and when each was started: an id alone may have been given away again
+
+
+class Child:
+    """A process in a session of its own; what it writes is in the file ``log``."""
+
+    def __init__(self, words: Sequence[str], environment: Mapping[str, str] | None = None) -> None:
+        self.words = list(words)
+        self._file = tempfile.NamedTemporaryFile(prefix="gymspotter-", suffix=".log")  # noqa: SIM115
+        self.log = Path(self._file.name)
+        self.process = subprocess.Popen(
+            self.words,
+            stdin=subprocess.DEVNULL,
+            stdout=self._file,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            env={**os.environ, **(environment or {})},
+        )
+        self.pid = self.process.pid
+        self._known: Known = set()
+        atexit.register(self.end)
+
+    def until(self, look: Callable[[], Value], patience: float = PATIENCE) -> Value:
+        """What ``look`` returns once that is true; ends the benchmark, with the last lines, if it does not come."""
+        end = time.monotonic() + patience
+        while not (found := look()):
+            ended = self.process.poll() is not None
+            if ended or time.monotonic() > end:
+                last = "\n".join(self.log.read_text(errors="replace").splitlines()[-30:])
+                how = f"ended with {self.process.returncode}" if ended else f"was not ready in {patience:.0f} s"
+                raise SystemExit(f"{' '.join(self.words[:3])} ... {how}; the last that it said:\n{last}")
+            time.sleep(0.1)
+        return found
+
+    def word_after(self, text: str) -> str:
+        """The word that follows ``text`` in what the process has written; "" if it is not there yet."""
+        rest = self.log.read_text(errors="replace").partition(text)[2]
+        return rest.split()[0] if rest.strip() and "\n" in rest else ""
+
+    def end(self) -> None:
+        """Interrupt it, wait a while, then end for good whatever is left of it and of what it started."""
+        atexit.unregister(self.end)
+        self._known |= family(self.pid)
+        if self.process.poll() is None:
+            with suppress(ProcessLookupError):
+                os.killpg(self.pid, signal.SIGINT)
+            with suppress(subprocess.TimeoutExpired):
+                self.process.wait(_FAREWELL)
+        self._known |= family(self.pid)
+        for pid, began in self._known:
+            if _began(pid) == began:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+        self.process.wait()
+        self._file.close()
+
+
+@contextmanager
+def running(words: Sequence[str], environment: Mapping[str, str] | None = None) -> Iterator[Child]:
+    """A process for the length of the block."""
+    child = Child(words, environment)
+    try:
+        yield child
+    finally:
+        child.end()
+
+
+def family(pid: int) -> Known:
+    """A process and all below it."""
+    below: dict[int, list[int]] = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and (fields := _stat(int(entry.name))):
+            below.setdefault(int(fields[1]), []).append(int(entry.name))
+    found, left = set(), [pid]
+    while left:
+        one = left.pop()
+        found.add((one, _began(one)))
+        left += below.get(one, [])
+    return found
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process is there and has not ended."""
+    fields = _stat(pid)
+    return bool(fields) and fields[0] not in "ZX"
+
+
+def title(pid: int) -> str:
+    """The command line of a process; "" if there is none."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text(errors="replace").replace("\0", " ").strip()
+    except OSError:
+        return ""
+
+
+def resident_mb(pids: Sequence[int]) -> float:
+    """Resident memory of processes together, in MiB; what they share counts for each."""
+    pages = 0
+    for pid in pids:
+        with suppress(OSError):
+            pages += int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def cpu_seconds(pids: Sequence[int]) -> float:
+    """CPU time that processes have used so far."""
+    ticks = sum(int(fields[11]) + int(fields[12]) for pid in pids if (fields := _stat(pid)))
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def free_port() -> int:
+    """A port of this machine that nobody listens on at the moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _stat(pid: int) -> list[str]:
+    """The fields of /proc/PID/stat from the state on; empty if there is no such process."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return []
+
+
+def _began(pid: int) -> str:
+    fields = _stat(pid)
+    return fields[19] if fields else ""
