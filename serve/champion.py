@@ -3,6 +3,7 @@
 A thread looks the alias up every few seconds. A version that is new there is loaded aside, must fit the service and
 give its golden answers, and is run on batches of several sizes; then it takes the place of the old one by one
 assignment. Whoever has the old one in hand goes on with it. What cannot be used is refused, and the old one stays.
+The version before is kept in memory: the swap that is in a hurry is a rollback.
 """
 
 import gc
@@ -81,6 +82,7 @@ class Champion:
         self.current = first
         self.which, self.metrics = which, metrics
         self._poll_seconds, self._max_batch = poll_seconds, max_batch
+        self._before: Loaded | None = None
         self._since = time.time()
         self._swaps = 0
         self._refused: tuple[str, str] | None = None  # version and why
@@ -180,18 +182,19 @@ class Champion:
 
     def _swap(self, version: str) -> bool:
         began = time.monotonic()
+        back = self._before if self._before and self._before.version == version else None
         try:
-            loaded = prepare(version, self._max_batch)
+            loaded = back or prepare(version, self._max_batch)
         except Exception as error:
             self._refuse(version, error)
             return False
-        before, self.current = self.current.version, loaded  # the swap itself: one reference
+        self._before, self.current = self.current, loaded  # the swap itself: one reference
         gc.collect()  # the exported program is full of cycles, which hold its weights
         self._refused = self._again_at = None
         self._since, self._swaps = time.time(), self._swaps + 1
         logger.info(
-            "version %s answers instead of %s (%s, loaded in %.1f s)",
-            version, before, loaded.runtime, time.monotonic() - began,
+            "version %s answers instead of %s (%s, ready in %.1f s)",
+            version, self._before.version, loaded.runtime, time.monotonic() - began,
         )  # fmt: skip
         if self.metrics:
             self.metrics.swap("swapped")

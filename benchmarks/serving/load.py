@@ -6,9 +6,10 @@ import statistics
 import time
 from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from multiprocessing import get_context
+from multiprocessing.pool import Pool
 from typing import Any, TypeVar
 
 import numpy as np
@@ -43,9 +44,13 @@ class Held:
 
 
 def elsewhere(work: Callable[..., Coroutine[Any, Any, Value]], *arguments: Any, **named: Any) -> Value:
-    """Run a coroutine function in a process of its own, on uvloop."""
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        return pool.submit(_run, work, arguments, named).result()
+    """Run a coroutine function on uvloop in another process, the same one every time; it ends with this one."""
+    return _worker().apply(_run, (work, arguments, named))
+
+
+@cache
+def _worker() -> Pool:
+    return get_context("spawn").Pool(1)
 
 
 def _run(work: Callable[..., Coroutine[Any, Any, Value]], arguments: Any, named: Any) -> Value:

@@ -98,9 +98,14 @@ def family(pid: int) -> Known:
 
 
 def is_alive(pid: int) -> bool:
-    """Whether a process is there and has not ended."""
+    """Whether anything is left of a process but its exit status: its sockets are open until its last thread ends."""
     fields = _stat(pid)
-    return bool(fields) and fields[0] not in "ZX"
+    if not fields or fields[0] not in "ZX":
+        return bool(fields)
+    try:
+        return len(list(Path(f"/proc/{pid}/task").iterdir())) > 1
+    except OSError:
+        return False
 
 
 def title(pid: int) -> str:

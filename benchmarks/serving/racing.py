@@ -75,5 +75,9 @@ def overhead(name: str, version: str, url: str, *, quick: bool) -> list[Claim]:
                 bare = statistics.median(seconds(forward, runs=30, warm_up=3))
                 answered = elsewhere(asked, ask, clients=1, seconds=0.5 if quick else 3.0)
                 more.append(1000 * (statistics.median(answered.seconds) - bare))
-            claims.append(measured(f"{name}, batch {size}, {body}: a request over the bare forward pass", more, "ms"))
+            claims.append(
+                measured(
+                    f"{name}, batch {size}, {body}: a request over the forward pass (eager, one thread)", more, "ms"
+                )
+            )
     return claims

@@ -85,7 +85,7 @@ def test_a_service_that_is_not_there_is_said_in_one_sentence(clip):
     [
         ("nowhere.mp4", "source 'nowhere.mp4' is no file: name a video, or `camera`"),
         ("63", "camera 63 cannot be opened: connect one"),
-        (__file__, "'test_watch.py' cannot be decoded"),
+        (__file__, "'test_watch_verb.py' cannot be decoded"),
     ],
 )
 def test_a_source_that_cannot_be_read_is_said_in_one_sentence(source, sentence):
