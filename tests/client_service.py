@@ -14,16 +14,16 @@ from starlette.middleware import Middleware
 
 from gymspotter.pose import Estimator, load_estimator
 from gymspotter.pose.live import step
-from serve.api import build_api
-from serve.champion import Loaded
-from serve.guard import Guard, GuardMiddleware
-from serve.keeper import LocalKeeper
-from serve.pictures import decode_jpeg
+from serve.access.guard import Guard, GuardMiddleware
+from serve.access.tokens import Tokens
+from serve.http.api import build_api
+from serve.model.champion import Loaded
 from serve.settings import AppSettings
-from serve.streams import add_streams
-from serve.tokens import Tokens
+from serve.streams.endpoint import add_streams
+from serve.streams.keeper import LocalKeeper
+from serve.streams.pictures import decode_jpeg
 from tests.local_backend import LocalBackend
-from tests.unit.serve.stream_server import FACTS, Backend, names_squats, until
+from tests.stream_server import FACTS, Backend, names_squats, until
 
 
 class _Streams(Backend):

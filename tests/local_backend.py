@@ -13,8 +13,8 @@ from gymspotter.models.transformer import Transformer, TransformerConfig
 from gymspotter.pose import Poses, load_estimator
 from gymspotter.registry import ModelFacts
 from gymspotter.unknown import unknown
-from serve.progress import in_thread
-from serve.videos import skeletonise
+from serve.http.progress import in_thread
+from serve.http.videos import skeletonise
 
 FACTS = ModelFacts(model="transformer", classes=list(EXERCISES), frames=60, grid_fps=5.0)
 

@@ -26,7 +26,7 @@ VERBS: dict[str, tuple[str, str, str]] = {
     "show": ("gymspotter.show", "ShowOptions", "show"),
     "watch": ("gymspotter.watch", "WatchOptions", "watch"),
     "serve": ("serve.run", "ServeOptions", "serve_until_stopped"),
-    "token": ("serve.tokens", "TokenOptions", "make_token"),
+    "token": ("serve.access.tokens", "TokenOptions", "make_token"),
     "demo": ("gymspotter.demo", "DemoOptions", "demo"),
 }
 

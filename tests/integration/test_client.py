@@ -20,9 +20,9 @@ from gymspotter.client import (
 from gymspotter.labels import EXERCISES
 from gymspotter.stream.events import End, Goodbye, Label, Rep, Start
 from gymspotter.watch import WatchOptions, watch
-from serve.tokens import TokenOptions, make_token
+from serve.access.tokens import TokenOptions, make_token
 from tests.client_service import Service, serving, wired
-from tests.unit.serve.stream_server import keeper_for, squats
+from tests.stream_server import keeper_for, squats
 
 
 @pytest.fixture(scope="module")

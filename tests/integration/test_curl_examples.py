@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 import uvicorn
 
-from serve.api import build_api
-from serve.schemas import ClassifyResponse, Health, ModelResponse, Problem, VideoResponse
+from serve.http.api import build_api
+from serve.http.schemas import ClassifyResponse, Health, ModelResponse, Problem, VideoResponse
 from serve.settings import AppSettings
 from tests.local_backend import LocalBackend
 

@@ -7,7 +7,7 @@ import schemathesis
 from hypothesis import HealthCheck, settings
 from schemathesis.checks import positive_data_acceptance
 
-from serve.api import build_api
+from serve.http.api import build_api
 from serve.settings import AppSettings
 from tests.local_backend import LocalBackend, QuickEstimator
 

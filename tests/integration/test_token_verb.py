@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from serve.tokens import Client, Tokens
+from serve.access.tokens import Client, Tokens
 
 
 def gymspotter(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:

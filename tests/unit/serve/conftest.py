@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.unit.serve.registered import decided, new_store, put
+from tests.registered import decided, new_store, put
 
 
 @pytest.fixture(scope="session")

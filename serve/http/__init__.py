@@ -1,0 +1,1 @@
+"""Requests: the HTTP API around a backend, without Ray."""

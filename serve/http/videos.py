@@ -1,0 +1,222 @@
+"""POST /v1/classify/video: from what was sent to a file, to tracks, to the timeline and the sets.
+
+Shapes: S segments, K classes.
+"""
+
+import shutil
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import aclosing, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import anyio
+import numpy as np
+from anyio import to_thread
+from fastapi import Request
+from numpy.typing import NDArray
+from python_multipart.exceptions import FormParserError
+from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
+
+from gymspotter.catalog import Entry
+from gymspotter.classify import LabelledSegment, label
+from gymspotter.decoder import Decoder
+from gymspotter.errors import InputError, NoPersonError
+from gymspotter.pose import Estimator, Frame
+from gymspotter.sets import find_sets
+from gymspotter.spans import plan_spans, track_span
+from gymspotter.storage import name as name_of
+from gymspotter.tracks import Track
+from gymspotter.video import frames_at, grid_times, probe
+from gymspotter.windows import MIN_FRAMES, Segments, cut_segments
+from serve.http.bodies import read_json_object
+from serve.http.segments import Answers, best
+from serve.http.uris import allowed_place, fetch
+
+# Videos are always saved under this name: a client's could leave the folder, or tell FFmpeg to open other files.
+UPLOAD = "upload"
+_TOP = 3
+_UNREADABLE_FORM = (
+    "the body cannot be read as multipart/form-data: send the video as the field file, as "
+    "`curl -F file=@clip.mp4` does."
+)
+_NO_FILE = "file is not an uploaded file: send it with a file name, as `curl -F file=@clip.mp4` does."
+
+
+@dataclass(frozen=True, kw_only=True)
+class Skeletonised:
+    """The tracks of a video, whose spans without a person have none, and the whole video: seconds, frames sampled."""
+
+    tracks: list[Track]
+    seconds: float
+    frames: int
+
+
+def skeletonise(
+    video: Path,
+    name: str,
+    estimator: Estimator,
+    *,
+    fps: float,
+    max_seconds: float = float("inf"),
+    tell: Callable[[float], None] = lambda share: None,
+    decoder: Decoder | None = None,
+) -> Skeletonised:
+    """The tracks of an upload (a file called `UPLOAD`), sampled ``fps`` times a second.
+
+    Args:
+        video: the file.
+        name: what the client calls it, for sentences.
+        estimator: whose frames they are to be; used by one thread at a time.
+        fps: the model's grid.
+        max_seconds: a longer video is refused before anything is decoded.
+        tell: called at every frame with the share 0..1 that is done; what it raises ends the work.
+        decoder: reads the video in a process of its own, which may crash; without it it is read in this one.
+
+    Raises:
+        InputError: it cannot be used, is too long or shows nobody; the sentence calls it ``name``.
+    """
+    try:
+        seconds = (decoder.probe(str(video)) if decoder else probe(video)).seconds
+        if seconds > max_seconds:
+            raise InputError(
+                f"file {UPLOAD!r} is {seconds:.0f} s long: send at most {max_seconds:.0f} s, or use "
+                "`gymspotter extract`."
+            )
+        frames = len(grid_times(0.0, seconds, fps))
+        done = 0
+
+        def decode(uri: str, times: NDArray[np.float64]) -> Iterator[Frame]:
+            nonlocal done
+            for frame in (decoder.frames_at if decoder else frames_at)(uri, times):
+                tell(done / max(frames, 1))
+                done += 1
+                yield frame
+
+        tell(0.0)
+        tracks = []
+        for span in plan_spans(Entry(uri=str(video)), UPLOAD, seconds, fps=fps):
+            with suppress(NoPersonError):  # of one span; the next may show somebody
+                tracks.append(track_span(span, estimator, decode))
+        if not tracks:
+            raise NoPersonError(
+                f"no person was seen in any of the {frames} frames sampled from file {UPLOAD!r}: show one athlete "
+                "whole, from the front or the side."
+            )
+    except InputError as error:
+        raise InputError(str(error).replace(repr(UPLOAD), repr(name))) from error
+    return Skeletonised(tracks=tracks, seconds=seconds, frames=frames)
+
+
+async def save_video(request: Request, media_type: str, folder: Path, *, uris: Sequence[str], limit: int) -> str:
+    """Put the video of a request, sent along or named by its URI, into ``folder`` as `UPLOAD`; its name for sentences.
+
+    Raises:
+        InputError: the request cannot be used.
+        HTTPException: it cannot be read (400), is not allowed (403) or too large (413).
+    """
+    if media_type == "application/json":
+        fields = read_json_object(await request.body(), {"uri"})
+        uri = fields.get("uri")
+        if not isinstance(uri, str):
+            raise InputError('uri is missing or no text: send {"uri": "s3://..."}, or upload the video.')
+        place = await to_thread.run_sync(allowed_place, uri, uris)
+        await to_thread.run_sync(fetch, uri, place, folder / UPLOAD, limit)
+        return _shown(name_of(uri))
+    try:
+        # Parts go to a temporary file as they come; a part without a file name is small or refused.
+        form = await request.form(max_files=1, max_fields=8)
+    except HTTPException as error:
+        raise error if error.status_code == 413 else HTTPException(400, _UNREADABLE_FORM) from error
+    except (FormParserError, ValueError, KeyError, LookupError) as error:
+        raise HTTPException(400, _UNREADABLE_FORM) from error
+    try:
+        file = form.get("file")
+        if file is None:
+            raise InputError("file is missing: add it; /docs has an example.")
+        if not isinstance(file, UploadFile):
+            raise InputError(_NO_FILE)
+        with (folder / UPLOAD).open("wb") as out:
+            await to_thread.run_sync(shutil.copyfileobj, file.file, out, 2**20)
+        return _shown(Path(file.filename or "").name)
+    finally:
+        with anyio.CancelScope(shield=True):
+            await form.close()
+
+
+def _shown(name: str) -> str:
+    return (name or "video")[:100]
+
+
+async def answer_video(
+    steps: AsyncIterator[float | Skeletonised],
+    classify: Callable[[Any], Any],
+    name: str,
+    *,
+    frames: int,
+    grid_fps: float,
+) -> AsyncIterator[float | dict[str, Any]]:
+    """The shares of ``steps``, and last the fields of `schemas.VideoResponse`.
+
+    Args:
+        steps: of `api.Backend.skeletons`.
+        classify: `api.Backend.classify`; asked once, so that all segments are answered by one version.
+        name: what the client calls the video.
+        frames: in a segment.
+        grid_fps: of the segments.
+
+    Raises:
+        InputError: the video cannot be used.
+    """
+    async with aclosing(steps) as closing:  # type: ignore[type-var]
+        async for step in closing:
+            if isinstance(step, Skeletonised):
+                found = step
+                break
+            yield float(step)
+        else:
+            raise RuntimeError("the backend's skeletons ended without any")
+    segments, _ = cut_segments(found.tracks, length=frames, stride=max(1, frames // 2))
+    if not len(segments):
+        raise InputError(
+            f"file {name!r} shows a person too briefly to name an exercise: at least {MIN_FRAMES} of the frames "
+            f"sampled at {grid_fps:g} a second must show one."
+        )
+    answers = await classify(segments.poses)
+    yield await to_thread.run_sync(video_response, answers, found, segments)
+
+
+def video_response(answers: Answers, found: Skeletonised, segments: Segments) -> dict[str, Any]:
+    """The fields of `schemas.VideoResponse`."""
+    classes = answers.facts.classes
+    labelled = label(segments, answers.probabilities_SK, answers.unknown_S, classes, top=len(classes))
+    mean_K = np.asarray(answers.probabilities_SK, np.float64).mean(axis=0)
+    return {
+        "model_version": answers.version,
+        "estimator": f"{found.tracks[0].estimator} {found.tracks[0].estimator_version}",
+        "seconds": found.seconds,
+        "person_seen": sum(track.seen * len(track.joints) for track in found.tracks) / found.frames,
+        "exercise": classes[int(mean_K.argmax())],
+        "probability": min(float(mean_K.max()), 1.0),
+        "segments": [
+            best(segment.guesses[:_TOP], segment.unknown)
+            | {"start": segment.start, "end": min(segment.end, found.seconds)}
+            for segment in labelled
+        ],
+        "sets": _sets(labelled, found),
+    }
+
+
+def _sets(labelled: Sequence[LabelledSegment], found: Skeletonised) -> list[dict[str, Any]]:
+    return [
+        {
+            "exercise": one.exercise,
+            "start": one.start,
+            "end": min(one.end, found.seconds),
+            "probability": min(one.probability, 1.0),
+            "repetitions": None if one.repetitions is None else len(one.repetitions),
+            "times": [{"start": each.start, "end": each.end} for each in one.repetitions or ()],
+        }
+        for one in find_sets(labelled, found.tracks)
+    ]

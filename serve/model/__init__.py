@@ -1,0 +1,1 @@
+"""The model of a replica: which version answers, and how many segments at once."""

@@ -1,0 +1,263 @@
+"""Segments of all sessions and requests on a replica, classified together.
+
+While one forward pass runs, what comes in waits, and as much of it as fits goes into the next one: a pass over 16
+segments takes far less than 16 passes over one. A call that comes when nothing runs is run at once. Only where several
+callers crowd does the next pass wait a little for company, for about as long as the last one took.
+
+Shapes: S segments, T frames, J joints, C = 3 coordinates, K classes.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gymspotter.calibration import softmax
+from gymspotter.registry import ModelFacts
+from gymspotter.skeleton import Floats
+from gymspotter.unknown import THRESHOLD, unknown
+from serve.metrics import Meter
+from serve.model.champion import Loaded
+
+_CROWD = 4  # callers in the last pass and waiting, from which on the next pass waits for company
+_ENOUGH = 16  # segments; from here on a fuller pass costs as much a segment
+_PASSES = 2.0  # how long to wait for company, in times of the last pass
+_LONGEST_WAIT = 0.05  # seconds of that, at most
+_OVERLOADED_BATCHES, _OVERLOADED_SECONDS = 4, 1.0
+_REMEMBERED = 1000.0  # segments that the share of unknown ones looks back on
+
+Rows = tuple[NDArray[np.float32], NDArray[np.float32]]
+
+
+class Source(Protocol):
+    """Where the batcher takes its model from: a `champion.Champion`, or anything with a ``current``."""
+
+    @property
+    def current(self) -> Loaded:
+        """What answers now."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answers:
+    """What one version says of segments: ``probabilities_SK`` (rows sum to 1) and ``unknown_S`` in 0..1."""
+
+    version: str
+    facts: ModelFacts
+    probabilities_SK: NDArray[np.float32]
+    unknown_S: NDArray[np.float32]
+
+
+@dataclass(eq=False)
+class _Call:
+    """A call that waits: how many of its segments were taken into a pass, and the rows so far, all by one model."""
+
+    poses: Floats
+    answered: "asyncio.Future[Answers]"
+    since: float
+    taken: int = 0
+    model: Loaded | None = None
+    rows: list[Rows] = field(default_factory=list)
+
+    @property
+    def left(self) -> int:
+        return len(self.poses) - self.taken
+
+
+@dataclass(eq=False)
+class _Pass:
+    """What goes through one model at once: calls, each with the segments of it from first to last."""
+
+    model: Loaded
+    shares: list[tuple[_Call, int, int]] = field(default_factory=list)
+    size: int = 0
+
+    @property
+    def poses(self) -> Floats:
+        parts = [call.poses[first:last] for call, first, last in self.shares]
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+    def rows(self) -> tuple[Floats, Rows]:
+        """Run it, in a thread."""
+        poses = self.poses
+        logits = self.model.logits(poses)
+        return poses, (softmax(logits).astype(np.float32), unknown(logits).astype(np.float32))
+
+
+Watcher = Callable[[Floats, Answers], None]
+
+
+class Batcher:
+    """Classifies for all on a replica; see the module's docstring. To be called from one event loop at a time."""
+
+    def __init__(self, champion: Source, metrics: Meter, max_batch: int = 64) -> None:
+        self.champion, self.metrics, self.max_batch = champion, metrics, max_batch
+        self._waiting: deque[_Call] = deque()
+        self._depth = 0
+        self._last_wait = 0.0
+        self._unknown_share: float | None = None
+        self._working: asyncio.Task[None] | None = None
+        self._company: asyncio.Event | None = None
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="forward")
+        self._watchers: list[Watcher] = []
+
+    @property
+    def depth(self) -> int:
+        """Segments that wait for a pass."""
+        return self._depth
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing waits and nothing runs."""
+        return self._working is None
+
+    @property
+    def overloaded(self) -> bool:
+        """Whether so much waits, or waited for so long, that streams had better leave hops out."""
+        if self._depth > _OVERLOADED_BATCHES * self.max_batch:
+            return True
+        waiting = time.monotonic() - self._waiting[0].since if self._waiting else 0.0
+        return max(waiting, self._last_wait if self._depth else 0.0) > _OVERLOADED_SECONDS
+
+    def watch(self, watcher: Watcher) -> None:
+        """Have ``watcher`` see the poses and answers of every pass, in the event loop: it must be quick."""
+        self._watchers.append(watcher)
+
+    async def classify(self, poses_STJC: Floats) -> Answers:
+        """Segments to answers, all of one version; several passes where there are more than ``max_batch``.
+
+        Raises:
+            Exception: whatever the model raises; it reaches those alone whose segments were in the same pass.
+        """
+        if not len(poses_STJC):
+            model = self.champion.current
+            none = np.empty((0, len(model.facts.classes)), np.float32)
+            return _answers(model, (none, np.empty(0, np.float32)))
+        loop = asyncio.get_running_loop()
+        call = _Call(poses=poses_STJC, answered=loop.create_future(), since=time.monotonic())
+        self._waiting.append(call)
+        self._depth += call.left
+        if self._working is None:
+            self._working = loop.create_task(self._work())
+        elif self._company is not None and self._depth >= _ENOUGH:
+            self._company.set()
+        return await call.answered
+
+    def close(self) -> None:
+        """Run nothing more; what waits is cancelled."""
+        if self._working is not None:
+            self._working.cancel()
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+    async def _work(self) -> None:
+        """Pass after pass until nothing waits."""
+        loop = asyncio.get_running_loop()
+        now: _Pass | None = None
+        try:
+            while (now := self._next()) is not None:
+                began = time.monotonic()
+                try:
+                    poses, rows = await loop.run_in_executor(self._thread, now.rows)
+                except Exception as error:
+                    self._fail(now, error)
+                    continue
+                seconds = time.monotonic() - began
+                self._hand_out(now, rows)
+                self._measure(now, poses, rows, seconds)
+                await self._gather(len(now.shares), seconds)
+        finally:
+            self._working = None
+            stranded = [*self._waiting, *([call for call, *_ in now.shares] if now else [])]
+            self._waiting.clear()
+            self._depth = 0
+            for call in stranded:  # there are some only where the loop ends before its calls
+                if not call.answered.done():
+                    call.answered.cancel()
+
+    def _next(self) -> _Pass | None:
+        """What goes into the next pass: calls in their order, of those of one model; None if nothing waits.
+
+        Of a call that does not fit, the rest goes to the end of the queue, so that a large one does not keep others.
+        """
+        chosen: _Pass | None = None
+        later: list[_Call] = []
+        room = self.max_batch
+        while self._waiting and room:
+            call = self._waiting.popleft()
+            if call.answered.done():  # cancelled, or failed in an earlier pass
+                self._depth -= call.left
+                continue
+            model = call.model or self.champion.current
+            if chosen is None:
+                chosen = _Pass(model=model)
+                self._last_wait = time.monotonic() - call.since
+            elif model is not chosen.model:  # the model was swapped while a long call is on its way
+                later.append(call)
+                continue
+            call.model, first = model, call.taken
+            call.taken += min(room, call.left)
+            chosen.shares.append((call, first, call.taken))
+            room -= call.taken - first
+            if call.left:
+                self._waiting.append(call)
+        self._waiting.extendleft(reversed(later))
+        if chosen is not None:
+            chosen.size = self.max_batch - room
+            self._depth -= chosen.size
+        return chosen
+
+    def _hand_out(self, done: _Pass, rows: Rows) -> None:
+        for (call, *_), part in zip(done.shares, _split(done, rows), strict=True):
+            call.rows.append(part)
+            if not call.left and not call.answered.done():
+                call.answered.set_result(_answers(done.model, _joined(call.rows)))
+
+    def _fail(self, failed: _Pass, error: Exception) -> None:
+        for call, *_ in failed.shares:
+            if not call.answered.done():
+                call.answered.set_exception(error)
+
+    def _measure(self, done: _Pass, poses: Floats, rows: Rows, seconds: float) -> None:
+        self.metrics.batch(done.size, seconds)
+        share, weight = float((rows[1] > THRESHOLD).mean()), min(1.0, done.size / _REMEMBERED)
+        before = share if self._unknown_share is None else self._unknown_share
+        self._unknown_share = before + weight * (share - before)
+        self.metrics.unknown(self._unknown_share)
+        answers = _answers(done.model, rows)
+        for watcher in self._watchers:
+            with suppress(Exception):  # whoever looks on must not stop the work
+                watcher(poses, answers)
+
+    async def _gather(self, callers: int, seconds: float) -> None:
+        """Before the next pass: let those who were just answered run, and where callers crowd, wait for company."""
+        await asyncio.sleep(0)
+        if not self._waiting or self._depth >= _ENOUGH or callers + len(self._waiting) < _CROWD:
+            return
+        self._company = asyncio.Event()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._company.wait(), min(_PASSES * seconds, _LONGEST_WAIT))
+        self._company = None
+
+
+def _split(done: _Pass, rows: Rows) -> Iterator[Rows]:
+    """The rows of a pass, by call."""
+    at = 0
+    for _, first, last in done.shares:
+        yield rows[0][at : at + last - first], rows[1][at : at + last - first]
+        at += last - first
+
+
+def _joined(parts: list[Rows]) -> Rows:
+    if len(parts) == 1:
+        return parts[0]
+    return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
+
+
+def _answers(model: Loaded, rows: Rows) -> Answers:
+    return Answers(version=model.version, facts=model.facts, probabilities_SK=rows[0], unknown_S=rows[1])

@@ -1,0 +1,1 @@
+"""Live sessions over WebSockets, without Ray but for the keeper of copies."""

@@ -1,0 +1,213 @@
+"""Calls that wait are classified together, each gets its own rows, and all of a call is of one version."""
+
+import asyncio
+import threading
+
+import numpy as np
+import pytest
+
+from serve.metrics import Recorded
+from serve.model.batcher import Batcher
+from serve.model.champion import Loaded
+from tests.registered import FACTS
+
+
+class Model:
+    """Answers at once, or when `gate` is opened; a segment's logits tell its number and which model it was."""
+
+    def __init__(self, version="1", *, held=False):
+        self.version, self.sizes, self.gate, self.begun = version, [], threading.Event(), threading.Event()
+        if not held:
+            self.gate.set()
+        self.current = Loaded(version=version, facts=FACTS, logits=self.logits)
+
+    def logits(self, poses):
+        self.sizes.append(len(poses))
+        self.begun.set()
+        assert self.gate.wait(30)
+        if (poses[:, 0, 0, 0] < 0).any():
+            raise ValueError("a negative segment")
+        found = np.zeros((len(poses), 22), np.float32)
+        found[np.arange(len(poses)), poses[:, 0, 0, 0].astype(int) % 22] = 10.0 * float(self.version)
+        return found
+
+
+def numbered(*numbers):
+    poses = np.zeros((len(numbers), 60, 17, 3), np.float32)
+    poses[:, 0, 0, 0] = numbers
+    return poses
+
+
+async def begun(model):
+    while not model.begun.is_set():
+        await asyncio.sleep(0.001)
+
+
+def test_each_call_gets_its_own_answers():
+    recorded = Recorded()
+
+    async def ask():
+        batcher = Batcher(Model(), recorded)
+        return await asyncio.gather(*(batcher.classify(numbered(k, k + 1)) for k in range(20)))
+
+    for k, answers in enumerate(asyncio.run(ask())):
+        assert answers.version == "1"
+        assert answers.facts is FACTS
+        assert answers.probabilities_SK.argmax(axis=1).tolist() == [k % 22, (k + 1) % 22]
+        np.testing.assert_allclose(answers.probabilities_SK.sum(axis=1), 1, rtol=1e-5)
+        np.testing.assert_allclose(answers.unknown_S, 1 / (1 + np.exp(10) + 21), rtol=1e-3)
+    assert sum(recorded.taken["gymspotter_windows_total", ()]) == 40
+    assert recorded.gauges["gymspotter_unknown_share", ()] == 0
+
+
+def test_what_waits_is_joined_into_one_pass():
+    model = Model(held=True)
+
+    async def ask():
+        batcher = Batcher(model, Recorded(), max_batch=64)
+        first = asyncio.create_task(batcher.classify(numbered(0)))
+        await begun(model)
+        others = [asyncio.create_task(batcher.classify(numbered(k))) for k in range(30)]
+        await asyncio.sleep(0)
+        assert batcher.depth == 30
+        assert not batcher.idle
+        model.gate.set()
+        await asyncio.gather(first, *others)
+        assert batcher.depth == 0
+
+    asyncio.run(ask())
+    assert model.sizes == [1, 30]
+
+
+def test_no_pass_is_larger_than_allowed_and_a_long_call_lets_others_in():
+    model, order = Model(held=True), []
+
+    async def ask():
+        batcher = Batcher(model, Recorded(), max_batch=8)
+
+        async def one(name, poses):
+            answers = await batcher.classify(poses)
+            order.append(name)
+            return answers
+
+        long = asyncio.create_task(one("long", numbered(*range(22))))
+        await begun(model)
+        short = asyncio.create_task(one("short", numbered(3)))
+        await asyncio.sleep(0)
+        model.gate.set()
+        answers, _ = await asyncio.gather(long, short)
+        assert answers.probabilities_SK.argmax(axis=1).tolist() == list(range(22))
+
+    asyncio.run(ask())
+    assert max(model.sizes) == 8
+    assert sum(model.sizes) == 23
+    assert order == ["short", "long"]
+
+
+def test_a_call_of_several_passes_is_of_one_version_though_the_model_is_swapped():
+    old, new = Model("1", held=True), Model("2")
+
+    class Source:
+        current = old.current
+
+    async def ask():
+        batcher = Batcher(Source, Recorded(), max_batch=8)
+        long = asyncio.create_task(batcher.classify(numbered(*range(20))))
+        await begun(old)
+        Source.current = new.current
+        late = asyncio.create_task(batcher.classify(numbered(5)))
+        await asyncio.sleep(0)
+        old.gate.set()
+        return await asyncio.gather(long, late)
+
+    long, late = asyncio.run(ask())
+    assert (long.version, late.version) == ("1", "2")
+    assert len(set(np.round(long.unknown_S, 9).tolist())) == 1
+    assert (sum(old.sizes), sum(new.sizes)) == (20, 1)
+
+
+def test_an_error_reaches_those_of_its_pass_alone():
+    model = Model(held=True)
+
+    async def ask():
+        batcher = Batcher(model, Recorded(), max_batch=8)
+        bad = asyncio.create_task(batcher.classify(numbered(-1)))
+        await begun(model)
+        good = asyncio.create_task(batcher.classify(numbered(4)))
+        await asyncio.sleep(0)
+        model.gate.set()
+        return await asyncio.gather(bad, good, return_exceptions=True)
+
+    bad, good = asyncio.run(ask())
+    assert isinstance(bad, ValueError)
+    assert good.probabilities_SK.argmax() == 4
+
+
+def test_a_call_that_is_cancelled_while_it_waits_is_not_classified():
+    model = Model(held=True)
+
+    async def ask():
+        batcher = Batcher(model, Recorded())
+        first = asyncio.create_task(batcher.classify(numbered(0)))
+        await begun(model)
+        tasks = [asyncio.create_task(batcher.classify(numbered(k, k))) for k in range(3)]
+        await asyncio.sleep(0)
+        tasks[1].cancel()
+        model.gate.set()
+        await asyncio.gather(first, tasks[0], tasks[2])
+        assert batcher.depth == 0
+        with pytest.raises(asyncio.CancelledError):
+            await tasks[1]
+
+    asyncio.run(ask())
+    assert model.sizes == [1, 4]
+
+
+def test_overload_shows_in_the_depth_and_passes():
+    model = Model(held=True)
+
+    async def ask():
+        batcher = Batcher(model, Recorded(), max_batch=2)
+        tasks = [asyncio.create_task(batcher.classify(numbered(0))) for _ in range(12)]
+        await begun(model)
+        assert batcher.overloaded
+        model.gate.set()
+        await asyncio.gather(*tasks)
+        assert not batcher.overloaded
+
+    asyncio.run(ask())
+
+
+def test_no_segments_are_no_pass():
+    model = Model()
+    answers = asyncio.run(Batcher(model, Recorded()).classify(numbered()))
+    assert answers.probabilities_SK.shape == (0, 22)
+    assert answers.unknown_S.shape == (0,)
+    assert model.sizes == []
+
+
+def test_a_loop_that_ends_leaves_the_batcher_usable():
+    model = Model(held=True)
+    batcher = Batcher(model, Recorded())
+
+    async def leave():
+        asyncio.create_task(batcher.classify(numbered(0)))  # noqa: RUF006
+        await begun(model)
+
+    asyncio.run(leave())
+    model.gate.set()
+    assert batcher.idle
+    assert asyncio.run(batcher.classify(numbered(7))).probabilities_SK.argmax() == 7
+
+
+def test_a_watcher_sees_every_pass_and_cannot_stop_one():
+    seen = []
+
+    async def ask():
+        batcher = Batcher(Model(), Recorded())
+        batcher.watch(lambda poses, answers: 1 / 0)
+        batcher.watch(lambda poses, answers: seen.append((poses[:, 0, 0, 0].tolist(), answers.version)))
+        await batcher.classify(numbered(1, 2))
+
+    asyncio.run(ask())
+    assert seen == [([1.0, 2.0], "1")]
