@@ -19,7 +19,7 @@ from serve.streams.copying import IDLE, RESUMED_ELSEWHERE, TOO_LONG, Copying
 from serve.streams.feed import Feed
 from serve.streams.hops import Hops, encode
 from serve.streams.outlet import Outlet
-from serve.streams.sessions import TOO_MANY_SESSIONS, Held
+from serve.streams.sessions import TOO_MANY_SESSIONS, Held, told_of
 
 _log = logging.getLogger(__name__)
 
@@ -103,7 +103,7 @@ class Connection:
             self._task.uncancel()  # type: ignore[union-attr]
             code, detail = self._ending
         except Exception:
-            _log.exception("session %s failed", self._held.id if self._held else "-")
+            _log.exception("a stream failed", extra=told_of(self._held))
             detail = "the service failed on this stream: its log says where."
         ending = asyncio.create_task(self._end(code, detail))
         try:
@@ -134,7 +134,7 @@ class Connection:
         else:
             shared.backend.sessions.forget(held)
             shared.copying.drop(held)
-        _log.info("session %s %s", held.id, "parked" if park else "ended")
+        _log.info("session %s", "parked" if park else "ended", extra=told_of(held))
         shared.backend.metrics.sessions(shared.backend.sessions.open_count)
 
     async def _serve(self) -> None:
@@ -213,7 +213,7 @@ class Connection:
         shared.hops.due(held, shared.clock())  # what a copy's session had not answered yet
         shared.copying.start()
         shared.backend.metrics.sessions(shared.backend.sessions.open_count)
-        _log.info("session %s %s by %s", held.id, "resumed" if resumed else "opened", held.client)
+        _log.info("session %s", "resumed" if resumed else "opened", extra=told_of(held))
 
     async def _finish(self, held: Held) -> None:
         """Answer what is due, then tell how the session ends."""
@@ -221,7 +221,7 @@ class Connection:
             async with asyncio.timeout(_DRAIN_SECONDS):
                 await self._shared.feed.drain(held)
         except TimeoutError:
-            _log.warning("session %s: its last windows were not answered in time", held.id)
+            _log.warning("the last windows of a session were not answered in time", extra=told_of(held))
         if held.outlet is self._outlet:  # no other connection has resumed it meanwhile
             self._shared.hops.deliver(held, held.session.finish())
 

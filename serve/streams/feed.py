@@ -20,7 +20,7 @@ from gymspotter.stream.protocol import Frames, Picture
 from serve.http.problems import BusyError
 from serve.streams.backend import StreamBackend
 from serve.streams.hops import Hops, encode
-from serve.streams.sessions import Held
+from serve.streams.sessions import Held, told_of
 
 _log = logging.getLogger(__name__)
 
@@ -96,7 +96,7 @@ class Feed:
             self._hops.tell(held, "shed", _SHED_PICTURES)
             return
         except Exception:  # a replica of the estimators that died, say
-            _log.exception("session %s: a picture could not be estimated", held.id)
+            _log.exception("a picture could not be estimated", extra=told_of(held))
             self._hops.tell(held, "shed", _LOST_PICTURES)
             return
         self._push(held, np.array([picture.t]), pose.joints_JC[None], pose.scores_J[None], came)

@@ -15,7 +15,7 @@ import numpy as np
 from gymspotter.stream.events import Event, Label, Notice, as_message
 from gymspotter.stream.session import Answer, Window
 from serve.streams.backend import StreamBackend
-from serve.streams.sessions import Held
+from serve.streams.sessions import Held, told_of
 
 _log = logging.getLogger(__name__)
 
@@ -107,7 +107,7 @@ class Hops:
                 if held.pending and held.outlet is not None:
                     held.outlet.flush_soon()
         except Exception:
-            _log.exception("session %s failed", held.id)
+            _log.exception("a session failed", extra=told_of(held))
             held.pending.clear()
         finally:
             held.work = None
@@ -127,7 +127,7 @@ class Hops:
         try:
             answers = await batcher.classify(np.stack(poses) if len(poses) > 1 else poses[0][None])
         except Exception:
-            _log.exception("session %s: its windows could not be classified", held.id)
+            _log.exception("the windows of a session could not be classified", extra=told_of(held))
             self.tell(held, "behind", BEHIND, len(poses))
             return nothing
         if held.version is not None and held.version != answers.version:

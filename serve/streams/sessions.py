@@ -66,6 +66,11 @@ class Held:
         return key_of(self.secret)
 
 
+def told_of(held: Held | None) -> dict[str, str]:
+    """What a line of the log says beside its text: which session and whose (``extra`` of a logger's methods)."""
+    return {"session": held.id, "client": held.client} if held else {}
+
+
 def key_of(secret: str) -> str:
     """The SHA-256 of a resume secret, in hex."""
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
