@@ -47,6 +47,7 @@ def assert_the_same(together, alone):
         np.testing.assert_allclose(together.classifier.state_dict()[name], value, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_two_workers_do_what_one_process_does(sides, tmp_path):
     workers, told = Workers(workers=2, cpus_per_worker=0.5, checkpoints=str(tmp_path)), []
     together = fit_distributed(sides.train, CONFIG, workers, validation=sides.validation, on_epoch=told.append)
@@ -72,6 +73,7 @@ def test_a_killed_worker_costs_nothing(sides, tmp_path):
     assert_the_same(together, fit(sides.train, CONFIG))
 
 
+@pytest.mark.slow
 def test_a_streamed_side_is_learnt_too(sides, tmp_path):
     config = FitConfig(model="cnn1d", epochs=8, batch_size=8, balance="weights")
     streamed = fit_distributed(sides.train, config, Workers(workers=1, checkpoints=str(tmp_path), resident_gib=0.0))

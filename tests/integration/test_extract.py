@@ -136,6 +136,7 @@ def test_a_bad_option_names_its_field(field, value):
         ExtractOptions(videos="x", **{field: value})
 
 
+@pytest.mark.slow
 def test_workers_may_share_a_gpu(squat_video, tmp_path):
     """Ray's book-keeping of GPUs, which needs none: two workers with half of one each, and a third that waits."""
     code = (

@@ -26,6 +26,7 @@ def test_videos_become_tracks_of_mmpose(squat_video, tmp_path):
         extract(ExtractOptions(videos=str(squat_video), out=out, span_seconds=2))
 
 
+@pytest.mark.slow
 def test_the_command_line_says_what_is_missing(squat_video, tmp_path):
     program = Path(sys.executable).parent / "gymspotter"
     command = [program, "extract", squat_video, "--out", tmp_path / "store"]

@@ -11,6 +11,7 @@ from gymspotter.models import build
 ROOT = Path(__file__).parents[2]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("align_facing", "shown"), [(False, 60), (True, 60), (True, 25)])
 def test_the_exported_graph_answers_as_torch_does(align_facing, shown, monkeypatch):
     monkeypatch.syspath_prepend(ROOT / "benchmarks")

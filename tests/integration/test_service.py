@@ -97,7 +97,8 @@ def test_the_documentation_is_there(client):
     assert "/v1/classify" in client.get("/openapi.json").json()["paths"]
 
 
-@pytest.mark.parametrize("number", [pytest.param(signal.SIGINT, marks=pytest.mark.slow), signal.SIGTERM])
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_the_serve_command_answers_and_ends_on_a_signal(demo_run, number):
     command = [str(Path(sys.executable).parent / "gymspotter"), "serve", "--port", "0"]
     environment = os.environ | {"MLFLOW_TRACKING_URI": f"sqlite:///{demo_run.out / 'mlflow.db'}"}

@@ -81,6 +81,7 @@ def picture(client, run_id):
         return Path(client.download_artifacts(run_id, "confusion_matrix.png", folder)).read_bytes()
 
 
+@pytest.mark.slow
 def test_four_processes_write_one_sqlite_file(tmp_path, monkeypatch):
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path)

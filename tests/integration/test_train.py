@@ -89,6 +89,7 @@ def test_what_cannot_be_validated_on_is_refused_when_asked_for(tracks, tmp_path)
         options_for(tmp_path, fit=FitConfig(patience=3), validation_share=0.0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("protocol", "leaks"), [("paper", True), ("folds", False)])
 def test_other_protocols_split_otherwise(tmp_path, protocol, leaks):
     options = SynthOptions(kind="skeletons", per_exercise=3, seconds=30, seed=12)

@@ -54,7 +54,7 @@ def test_a_decoder_that_hangs_is_timed_out_and_replaced(decoder, clip):
     began = time.monotonic()
     with pytest.raises(VideoError, match=r"'clip\.mp4' stopped the decoder for 2 s"):
         list(frames)
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 60
     assert decoder.probe(clip) == probe(clip)
 
 

@@ -85,9 +85,10 @@ def test_a_store_that_cannot_be_used_is_refused_at_once_without_telling_the_pass
     with pytest.raises(InputError, match=rf"tracking store '.*' {what}.*: check MLFLOW_TRACKING_URI") as caught:
         use_store(uri)
     assert "secret" not in str(caught.value)
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 60  # MLflow by itself tries for minutes
 
 
+@pytest.mark.slow
 def test_a_server_that_takes_a_connection_and_never_answers_is_refused_in_some_seconds():
     with socket.create_server(("127.0.0.1", 0)) as silent:
         began = time.monotonic()
