@@ -34,7 +34,7 @@ from serving.picture import draw
 from serving.processes import resident_mb
 from serving.racing import CLIENTS, overhead, race
 
-LEVELS, QUICK_LEVELS = (100, 300, 600, 800, 1000, 1200), (40, 80)
+LEVELS, QUICK_LEVELS = (100, 300, 600, 800, 1000), (40, 80)
 PACKAGES = ("ray", "torch", "mlflow", "fastapi", "uvicorn", "websockets")
 PLOT = Path(__file__).parents[1] / "docs" / "images" / "serve_latency.png"
 
@@ -141,7 +141,7 @@ def live(bench: Bench) -> list[Claim]:
                 up.stream_url,
                 models.squats(44),
                 QUICK_LEVELS if bench.quick else LEVELS,
-                hold=4.0 if bench.quick else 20.0,
+                hold=4.0 if bench.quick else 12.0,
                 runs=1 if bench.quick else 3,
                 warm_up=2.0 if bench.quick else 5.0,
                 say=f"  {name}, ",
