@@ -30,6 +30,7 @@ def connect() -> None:
         ray.init(logging_level=logging.WARNING)
     else:
         ray.init(
+            address="local",  # not one that somebody has started on this machine for something else
             include_dashboard=False,
             log_to_driver=False,  # what goes wrong with an input is in the quarantine, the rest in Ray's session folder
             logging_level=logging.WARNING,
