@@ -110,10 +110,6 @@ class Champion:
                 f"registry cannot be used ({tracking.reason(error)}): check MLFLOW_TRACKING_URI and the server."
             ) from error
         first = prepare(version, settings.max_batch)
-        # A full garbage collection would walk all of torch, MLflow and Ray, and stop the event loop for it (1.8 s on a
-        # busy machine, 0.03 s after this). What is there now stays; what is loaded later is still collected.
-        gc.collect()
-        gc.freeze()
         return cls(
             first,
             settings.model,
