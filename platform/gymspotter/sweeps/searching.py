@@ -119,6 +119,8 @@ def scheduler(options: TuneOptions, space: Space) -> TrialScheduler:
             mode="max",
             time_attr="epoch",
             perturbation_interval=options.grace,
+            # All are compared at one epoch, however few run at a time: else a quick trial ends before it has company.
+            synch=True,
             hyperparam_mutations={GRID: {_LEARNING_RATE: ray_tune.loguniform(rate.low, rate.high)}},
         )
     return FIFOScheduler()
