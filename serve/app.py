@@ -7,6 +7,7 @@ The model is in the ingress, because its forward pass is shorter than a hop betw
 
 import gc
 import logging
+import sys
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -41,6 +42,7 @@ from serve.streams.sessions import Sessions
 
 # A stream counts as one request for as long as it is open, and pins its replica.
 _MOST_REQUESTS = 1500
+_SWITCH_SECONDS = 0.0002  # 0.005 by default
 
 
 @serve.deployment(
@@ -58,6 +60,9 @@ class Gymspotter:
     ) -> None:
         _log_through_ray()
         torch.set_num_threads(1)
+        # Threads beside the event loop (metrics, the registry's poll, Ray's own) compute in Python now and then. The
+        # loop lets go of the GIL at every message it sends, and would each time wait so long to get it back.
+        sys.setswitchinterval(_SWITCH_SECONDS)
         tracking.use_store(settings.tracking_uri)
         tokens = Tokens.load(settings.tokens)
         check_listening(_host(), tokens)
