@@ -20,6 +20,7 @@ VERBS: dict[str, tuple[str, str, str]] = {
     "train": ("gymspotter.train", "TrainOptions", "train"),
     "tune": ("gymspotter.tune", "TuneOptions", "tune"),
     "report": ("gymspotter.sweeps.report", "ReportOptions", "report"),
+    "pipeline": ("gymspotter.pipeline", "PipelineOptions", "pipeline_or_exit"),
     "promote": ("gymspotter.promote", "PromoteOptions", "promote_or_exit"),
     "rollback": ("gymspotter.promote", "RollbackOptions", "rollback"),
     "history": ("gymspotter.promote", "HistoryOptions", "show_history"),

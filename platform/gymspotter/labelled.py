@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gymspotter.errors import InputError
 from gymspotter.store import read_tracks
@@ -29,6 +29,29 @@ class LabelledTracks:
             for t in [*self.tracks, *self.more]
         )
         return hashlib.sha256(repr(rows).encode()).hexdigest()[:16]
+
+    def spare(self, share: float) -> "LabelledTracks":
+        """Without the groups that are held out (see `is_held_out`).
+
+        Raises:
+            InputError: of an exercise nothing would be left to learn from.
+        """
+        kept = [track for track in self.tracks if not is_held_out(track.group, share)]
+        if lost := sorted({t.label or "" for t in self.tracks} - {t.label or "" for t in [*kept, *self.more]}):
+            raise InputError(
+                f"held-out is {share:g} and leaves nothing of {lost[0]!r} to learn from: add videos of other people, "
+                "or hold out less."
+            )
+        return replace(self, tracks=kept)
+
+
+def is_held_out(group: str, share: float) -> bool:
+    """Whether a group is among that share of all groups that is never learned from.
+
+    It hangs on the group's name alone, so it stays so whatever other groups come and go: models that were trained at
+    different times can always be compared on these.
+    """
+    return int(hashlib.sha256(group.encode()).hexdigest()[:8], 16) < share * 2**32
 
 
 def read_labelled(store: str, also: Sequence[str] = ()) -> LabelledTracks:

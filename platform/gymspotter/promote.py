@@ -92,6 +92,23 @@ def promote(options: PromoteOptions) -> Evidence | None:
     """Judge the challenger and move the alias, or not; None if it is the champion already.
 
     Raises:
+        InputError: as `judge`.
+    """
+    evidence = judge(options)
+    if evidence and evidence.verdict.promote and not options.dry_run:
+        gain = evidence.comparison.gain
+        why = options.why or f"passed the gate against version {evidence.champion.version}, macro F1 {gain.value:+.3f}"
+        promote_judged(evidence.challenger.version, why, options.who)
+    return evidence
+
+
+def judge(options: PromoteOptions) -> Evidence | None:
+    """Compare the challenger with the champion and keep the verdict with it (not in a dry run), moving nothing.
+
+    Returns:
+        The evidence, or None if it is the champion already.
+
+    Raises:
         InputError: a model or the tracks cannot be used, or the challenger does not fit the server.
     """
     policy = read_policy(options.policy) if options.policy else Policy()
@@ -113,13 +130,14 @@ def promote(options: PromoteOptions) -> Evidence | None:
     print(told(evidence))
     if options.dry_run:
         print("nothing was moved or written: dry-run.")
-        return evidence
-    _keep(evidence)
-    if evidence.verdict.promote:
-        gain = evidence.comparison.gain
-        why = options.why or f"passed the gate against version {served.version}, macro F1 {gain.value:+.3f}"
-        print(moved(move_champion(challenger.version, "promotion", why=why, who=options.who)))
+    else:
+        _keep(evidence)
     return evidence
+
+
+def promote_judged(version: str, why: str, who: str = "") -> None:
+    """Make a version that has passed the gate the champion."""
+    print(moved(move_champion(version, "promotion", why=why, who=who)))
 
 
 def promote_or_exit(options: PromoteOptions) -> None:

@@ -67,7 +67,7 @@ def tune(options: TuneOptions) -> Sweep | None:
     if options.print_space:
         print(space)
         return None
-    data = read_labelled(options.tracks, options.also)
+    data = read_labelled(options.tracks, options.also).spare(options.held_out)
     sides = sides_for(options, space, data)
     print(describe(sides))
     folder = storage.absolute(storage.join(options.folder, options.name))  # workers run in other folders
@@ -75,6 +75,12 @@ def tune(options: TuneOptions) -> Sweep | None:
     connect()
     with only_writer(folder):
         return _Driver(options, space, data, sides, folder, store).run()
+
+
+def resumable(options: TuneOptions) -> TuneOptions:
+    """The options with ``resume`` as it has to be: True if a sweep of that name was begun, whatever came of it."""
+    begun = storage.info(storage.join(options.folder, options.name, _FILE)) is not None
+    return replace(options, resume=begun)
 
 
 def sides_for(options: TuneOptions, space: Space, data: LabelledTracks) -> Split:
@@ -123,7 +129,11 @@ class _Driver:
         finalists = finalists_of(self._tried(), self.options.finalists)
         winners = winners_of(self._finals(finalists), finalists)
         points = {trial.key: trial.point for trial in finalists}
-        versions = {", ".join(won): self._fit_winner(key, points[key], won) for key, won in winners.items()}
+        served = next(iter(winners))  # the best Transformer; where there is none, the best of all
+        versions = {
+            ", ".join(won): self._fit_winner(key, points[key], won, challenger=key == served)
+            for key, won in winners.items()
+        }
         self._end()
         return Sweep(run_id=self.parent.run_id, versions=versions)
 
@@ -227,7 +237,7 @@ class _Driver:
     def _spend(self, seconds: float) -> None:
         storage.write_whole(storage.join(self.folder, _SPENT), f"{seconds:.1f}".encode())
 
-    def _fit_winner(self, key: str, point: Point, won: Sequence[str]) -> str:
+    def _fit_winner(self, key: str, point: Point, won: Sequence[str], *, challenger: bool) -> str:
         """Train a winner once more with Ray Train and register it; the version."""
         options = self.options
         config = {**point, "key": f"{key}-winner", "kind": "winner", "seed": options.seed, "trial": key}
@@ -240,13 +250,9 @@ class _Driver:
         fitted = fit_distributed(
             sides.train, how.fit, cluster, validation=sides.validation, model_config=how.model_config
         )
-        # The challenger is the best Transformer, for that is what is served; without one it is the best of all.
-        aliases = [registry.CHALLENGER] if len(won) == 2 or won[0] == "transformers" else []
-        aliases += ["best"] if "all models" in won else []
+        aliases = [registry.CHALLENGER] * challenger + ["best"] * ("all models" in won)
         with mlflow.start_run(run_id=run.run_id):
-            version, found = conclude(
-                fitted, sides, replace(self.facts, model=how.fit.model), aliases=aliases or [registry.CHALLENGER]
-            )
+            version, found = conclude(fitted, sides, replace(self.facts, model=how.fit.model), aliases=aliases)
         run.log(
             {
                 METRIC: max(epoch.validation_f1 or 0.0 for epoch in fitted.epochs),

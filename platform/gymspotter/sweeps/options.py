@@ -63,6 +63,8 @@ class TuneOptions:
     """Frames from one validation or test segment to the next; trials choose the training side's for themselves."""
     test_share: float = 0.3
     """Part of each exercise's segments, whole groups at a time, that is kept for the end."""
+    held_out: float = 0.0
+    """Share of the groups, chosen by their names, that is left alone, to compare models of several sweeps there."""
     validation_share: float = 0.2
     """Part of the training side, whole groups at a time, that trials are judged by."""
     cluster: tyro.conf.OmitArgPrefixes[Workers] = field(default_factory=lambda: Workers(workers=1))
@@ -84,6 +86,8 @@ class TuneOptions:
         for name in ("minutes", "gpus_per_trial", "parallel", "finalists"):
             if not 0 <= getattr(self, name) < float("inf"):
                 raise InputError(f"{name.replace('_', '-')} is {getattr(self, name):g}: use 0 or more.")
+        if not 0 <= self.held_out < 1:
+            raise InputError(f"held-out is {self.held_out:g}: use a share from 0 to less than 1.")
         if not 0 < self.cpus_per_trial < float("inf"):
             raise InputError(f"cpus-per-trial is {self.cpus_per_trial:g}: use more than 0.")
         if not self.name or not all(letter.isalnum() or letter in "-_." for letter in self.name):

@@ -1,0 +1,322 @@
+"""Videos to a judged champion in one job: extract, tune, evaluate, gate, promote.
+
+    gymspotter pipeline s3://gym/videos --out s3://gym/pipeline
+
+Each stage is passed over when nothing it depends on has changed, and goes on where it was stopped. So the same command
+at night makes a challenger of the videos that came during the day, and does next to nothing if there were none.
+"""
+
+import math
+import sys
+import tempfile
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Literal, get_args
+
+import mlflow
+import tyro
+
+from gymspotter import __version__, registry, storage
+from gymspotter.aliases import CHALLENGER, champion, version_at
+from gymspotter.assessment import assess
+from gymspotter.catalog import Entry, read_catalog
+from gymspotter.distributed import Workers
+from gymspotter.errors import InputError
+from gymspotter.extract import NOTE, ExtractOptions, extract
+from gymspotter.labelled import read_labelled
+from gymspotter.lock import only_writer
+from gymspotter.policy import Policy, read_policy
+from gymspotter.promote import PromoteOptions, judge, promote_judged
+from gymspotter.stages import Plain, Stages, digest
+from gymspotter.sweeps.options import TuneOptions
+from gymspotter.sweeps.report import ReportOptions, report
+from gymspotter.sweeps.space import Space, read_space
+from gymspotter.tracking import use_store
+from gymspotter.tune import resumable, sides_for, tune
+
+Stage = Literal["extract", "tune", "evaluate", "gate", "promote"]
+STAGES: tuple[Stage, ...] = get_args(Stage)
+# Where the sweep's things are and how fast it goes; its data and its space are told apart by what is in them.
+_OF_NO_MATTER = (
+    "name", "tracks", "also", "folder", "tracking_uri", "artifacts", "space",
+    "cluster", "parallel", "cpus_per_trial", "gpus_per_trial",
+)  # fmt: skip
+_TOLERANCE = 0.005  # of a score, between the registered model and the one that was trained: a segment in two hundred
+
+
+@dataclass(frozen=True, kw_only=True)
+class PipelineOptions:
+    """Extract what is new, search models on all of it, and promote the best if it passes the gate."""
+
+    videos: Annotated[str, tyro.conf.Positional]
+    """Folder with one folder per exercise, or a manifest, as for `gymspotter extract`; also s3://, gs://."""
+    out: str = "runs/pipeline"
+    """Where tracks, sweeps and the stages' records are kept, reachable by all nodes: a folder, s3:// or gs://."""
+    also: tuple[str, ...] = ()
+    """More stores of tracks, for the training side only."""
+    estimator: str = ExtractOptions.estimator
+    """Pose estimator: blazepose (CPU), or mmpose (GPU or CPU)."""
+    actors: int | None = None
+    """Worker processes of the extraction; by default one per CPU of the cluster."""
+    gpus_per_actor: float = 0.0
+    """Share of a GPU that each of them gets."""
+    map: dict[str, str] = field(default_factory=dict)
+    """More spellings of exercises: --map "kniebeuge" "squat"."""
+    held_out: float = 0.15
+    """Share of the groups (people, sessions, videos), chosen by their names, that no sweep ever learns from: there the
+    gate compares. 0 leaves it what neither model happens to have seen."""
+    space: Path | None = None
+    """YAML file that overrides parts of the sweep's search space."""
+    models: tuple[str, ...] = ()
+    """Only these models; all of the space by default."""
+    trials: int = TuneOptions.trials
+    """Trial budget of the sweep."""
+    minutes: float = 0.0
+    """Time budget of the search; 0 for none."""
+    epochs: int = TuneOptions.epochs
+    """Epochs of a trial that runs to the end, and of the finals."""
+    finalists: int = 0
+    """So many of the best trials go on to the finals; 0 for the best of every model and undersampling."""
+    seeds: int = TuneOptions.seeds
+    """Seeds of the finals."""
+    seed: int = 0
+    """Seed of the split, the search and the trials."""
+    cpus_per_trial: float = 1.0
+    """CPUs of a trial; may be a fraction."""
+    gpus_per_trial: float = 0.0
+    """GPUs of a trial; 0.1 lets ten trials share one."""
+    cluster: tyro.conf.OmitArgPrefixes[Workers] = field(default_factory=lambda: Workers(workers=1))
+    """How the winners' last training is spread over a cluster."""
+    policy: Path | None = None
+    """YAML file with what may not get worse; see docs/registry.md for the default."""
+    until: Stage = "promote"
+    """The last stage to run."""
+    again: Literal["", "extract", "tune", "evaluate", "gate", "promote"] = ""
+    """Run this stage and those after it, even if nothing has changed."""
+    tracking_uri: str | None = None
+    """MLflow's store; by default MLFLOW_TRACKING_URI, else sqlite:///mlflow.db."""
+    artifacts: Path | None = None
+    """Folder for the files of a new MLflow experiment; by default MLflow's own."""
+
+    def __post_init__(self) -> None:
+        if self.until not in STAGES:
+            raise InputError(f"until is {self.until!r}: use one of {', '.join(STAGES)}.")
+        if self.again and self.again not in STAGES:
+            raise InputError(f"again is {self.again!r}: use one of {', '.join(STAGES)}.")
+        self.extraction, self.sweep("check")  # what they refuse is refused before anything runs
+
+    @property
+    def tracks(self) -> str:
+        """The store of tracks."""
+        return storage.join(self.out, "tracks")
+
+    @property
+    def extraction(self) -> ExtractOptions:
+        """The options of the stage extract."""
+        return ExtractOptions(
+            videos=self.videos,
+            out=self.tracks,
+            estimator=self.estimator,
+            actors=self.actors,
+            gpus_per_actor=self.gpus_per_actor,
+            map=self.map,
+        )
+
+    def sweep(self, name: str) -> TuneOptions:
+        """The options of the stage tune, for a sweep of that name."""
+        return TuneOptions(
+            tracks=self.tracks,
+            also=self.also,
+            name=name,
+            space=self.space,
+            models=self.models,
+            trials=self.trials,
+            minutes=self.minutes,
+            epochs=self.epochs,
+            finalists=self.finalists,
+            seeds=self.seeds,
+            seed=self.seed,
+            held_out=self.held_out,
+            cpus_per_trial=self.cpus_per_trial,
+            gpus_per_trial=self.gpus_per_trial,
+            cluster=self.cluster,
+            folder=storage.join(self.out, "sweeps"),
+            tracking_uri=self.tracking_uri,
+            artifacts=self.artifacts,
+        )
+
+    @property
+    def judged(self) -> PromoteOptions:
+        """The options of the stages gate and promote."""
+        return PromoteOptions(tracks=self.tracks, policy=self.policy, tracking_uri=self.tracking_uri)
+
+
+def pipeline(options: PipelineOptions) -> dict[str, Plain]:
+    """Run what has to be run; what came of each stage, by its name.
+
+    Raises:
+        InputError: a stage cannot be done with what it was given, or another run works on the same folder.
+    """
+    folder = storage.join(options.out, "stages")
+    with only_writer(folder):
+        return _Pipeline(options, Stages(folder, again=options.again)).run()
+
+
+def pipeline_or_exit(options: PipelineOptions) -> None:
+    """The verb: exit status 1 where the challenger was refused."""
+    if pipeline(options).get("gate", {}).get("verdict") == "refuse":
+        sys.exit(1)
+
+
+class _Pipeline:
+    """One run of it. Each stage is given what it depends on, and knows no more than that."""
+
+    def __init__(self, options: PipelineOptions, stages: Stages) -> None:
+        self.options, self.stages = options, stages
+        self.done: dict[str, Plain] = {}
+
+    def run(self) -> dict[str, Plain]:
+        for name in STAGES:
+            self.done[name] = getattr(self, f"_{name}")()
+            if name == self.options.until:
+                break
+        return self.done
+
+    def _extract(self) -> Plain:
+        options = self.options.extraction
+        entries = read_catalog(options.videos, options.map)
+        inputs = {
+            "gymspotter": __version__,
+            "videos": digest(_listed(entries)),
+            "estimator": options.estimator,
+            "tracks": storage.absolute(options.out),
+        }
+
+        def work() -> Plain:
+            result = extract(options)
+            return {"videos": result.videos, "tracks": result.tracks, "quarantined": result.quarantined}
+
+        return self.stages.run(
+            "extract", inputs, work, there=lambda _: storage.info(storage.join(options.out, NOTE)) is not None
+        )
+
+    @cached_property
+    def _data(self) -> str:
+        """The fingerprint of all tracks that are learned from."""
+        return read_labelled(self.options.tracks, self.options.also).fingerprint
+
+    @cached_property
+    def _space(self) -> Space:
+        return read_space(self.options.space) if self.options.space else Space()
+
+    def _tune(self) -> Plain:
+        asked = self.options.sweep("sweep").recorded()
+        for name in _OF_NO_MATTER:
+            del asked[name]
+        inputs = {"gymspotter": __version__, "data": self._data, "space": digest(str(self._space)), **asked}
+        name = f"pipeline-{digest(inputs)}"
+
+        def work() -> Plain:
+            sweep = self.options.sweep(name)
+            found = tune(resumable(sweep))
+            assert found is not None
+            return {
+                "sweep": name,
+                "run_id": found.run_id,
+                "versions": found.versions,
+                "challenger": version_at(CHALLENGER),
+            }
+
+        def there(outputs: Plain) -> bool:
+            use_store(self.options.tracking_uri)
+            try:
+                return bool(version_at(outputs["challenger"]))
+            except InputError:
+                return False
+
+        return self.stages.run("tune", inputs, work, there=there)
+
+    def _evaluate(self) -> Plain:
+        """The challenger as it will be served answers the test side once more; the sweep's report goes to its run."""
+        tuned, options = self.done["tune"], self.options
+        inputs = {"data": self._data, "challenger": tuned["challenger"], "sweep": tuned["sweep"]}
+
+        def work() -> Plain:
+            use_store(options.tracking_uri, existing=True)
+            with tempfile.TemporaryDirectory(prefix="gymspotter-") as folder:
+                path = Path(folder) / "sweep.html"
+                report(ReportOptions(sweep=tuned["run_id"], tracking_uri=options.tracking_uri, out=path))
+                mlflow.MlflowClient().log_artifact(tuned["run_id"], str(path))
+            loaded = registry.load(tuned["challenger"])
+            data = read_labelled(options.tracks, options.also).spare(options.held_out)
+            sides = sides_for(options.sweep(tuned["sweep"]), self._space, data)
+            found = assess(loaded.module, sides.test).summary()
+            then = loaded.facts.scores or {}
+            for score in ("accuracy", "macro_f1"):
+                if not math.isclose(found[score], then.get(score, math.nan), abs_tol=_TOLERANCE):
+                    raise InputError(
+                        f"version {loaded.version} reaches a {score} of {found[score]:.3f} as registered, and reached "
+                        f"{then.get(score, math.nan):.3f} in training: run the sweep again with --again tune."
+                    )
+            print(f"version {loaded.version}: " + ", ".join(f"{name} {value:.3f}" for name, value in found.items()))
+            return {"scores": found, "segments": len(sides.test)}
+
+        return self.stages.run("evaluate", inputs, work)
+
+    def _gate(self) -> Plain:
+        options = self.options.judged
+        policy = read_policy(options.policy) if options.policy else Policy()
+        inputs = {"challenger": self.done["tune"]["challenger"], "data": self._data, "policy": asdict(policy)}
+
+        def work() -> Plain:
+            evidence = judge(_of(options, inputs["challenger"]))
+            if evidence is None:
+                return {"verdict": "champion", "champion": inputs["challenger"], "why": ""}
+            failed = [check.name for check in evidence.verdict.checks if not check.holds]
+            gain = evidence.comparison.gain.value
+            return {
+                "verdict": "promote" if evidence.verdict.promote else "refuse",
+                "champion": evidence.champion.version,
+                "gain": gain,
+                "failed": failed,
+                "why": f"passed the gate against version {evidence.champion.version}, macro F1 {gain:+.3f}",
+            }
+
+        return self.stages.run("gate", inputs, work)
+
+    def _promote(self) -> Plain:
+        gate, challenger = self.done["gate"], self.done["tune"]["challenger"]
+
+        def work() -> Plain:
+            use_store(self.options.tracking_uri, existing=True)
+            if gate["verdict"] == "promote":
+                if champion() != gate["champion"]:
+                    raise InputError(
+                        f"version {champion()} has become the champion since version {challenger} was compared with "
+                        f"version {gate['champion']}: compare again with --again gate."
+                    )
+                promote_judged(challenger, gate["why"])
+            else:
+                print(f"version {champion()} stays the champion.")
+            return {"champion": champion()}
+
+        inputs = {"challenger": challenger, "verdict": gate["verdict"], "against": gate["champion"]}
+        return self.stages.run("promote", inputs, work)
+
+
+def _listed(entries: Sequence[Entry]) -> list[list[object]]:
+    """What tells one listing of videos from another: each one's place, label, group, size and time."""
+
+    def row(entry: Entry) -> list[object]:
+        info = storage.info(entry.uri)
+        return [entry.uri, entry.label, entry.group, info.size if info else None, info.mtime_ns if info else None]
+
+    with ThreadPoolExecutor(16) as threads:  # a request each where they are in a bucket
+        return list(threads.map(row, entries))
+
+
+def _of(options: PromoteOptions, challenger: str) -> PromoteOptions:
+    return PromoteOptions(**(vars(options) | {"challenger": challenger}))
