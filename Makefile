@@ -4,10 +4,12 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 MMPOSE := .venv/.mmpose
 
-.PHONY: help setup mmpose demo test test-slow lint format lock bench clean
+.PHONY: help setup mmpose browser pose-pack demo test test-slow lint format lock bench docs clean
 help:
 	@echo "make demo [VIDEOS=folder]   the whole path on rendered videos, or on your own"
 	@echo "make mmpose                 install the estimator mmpose"
+	@echo "make pose-pack              let the page estimate poses in the browser, for who does not want to send video"
+	@echo "make docs                   the documentation as a site, in site/"
 	@echo "make test | test-slow       the tests; the ones that take minutes"
 	@echo "make lint | format          ruff and mypy; ruff's formatter"
 	@echo "make bench                  every benchmark, and the table in docs/results.md"
@@ -27,13 +29,24 @@ $(MMPOSE): $(INSTALLED) platform/gymspotter/pose/mmpose_imports.py
 		$$($(BIN)/python -c 'from gymspotter.pose.mmpose_imports import PINS; print(*PINS)')
 	touch $@
 
+# The page is tested in a real browser, a package of the distribution: nothing is installed where there is one.
+browser:
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || \
+		{ sudo=$$([ "$$(id -u)" = 0 ] || echo sudo); $$sudo apt-get update -qq && $$sudo apt-get install -y -qq chromium; }
+
+pose-pack: setup
+	$(BIN)/python -m serve.pose_pack
+
+docs: setup
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
 demo: setup
 	$(BIN)/gymspotter demo $(if $(VIDEOS),--videos "$(VIDEOS)") $(ARGS)
 
-test: mmpose
+test: mmpose browser
 	$(BIN)/python -m pytest -m "not slow" $(ARGS)
 
-test-slow: mmpose
+test-slow: mmpose browser
 	$(BIN)/python -m pytest -m slow $(ARGS)
 
 lint: setup
@@ -56,4 +69,4 @@ lock:
 	rm -rf .venv-lock build
 
 clean:
-	rm -rf runs .pytest_cache .mypy_cache .ruff_cache build
+	rm -rf runs site .pytest_cache .mypy_cache .ruff_cache build
