@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from typing import Any
+from urllib.parse import urlsplit
 
 # Whoever may write to the store must not be able to run code where models are loaded: MLflow then refuses what is not a
 # torch.export program, and one with a pickle inside.
@@ -44,8 +45,8 @@ class ModelFacts:
 
     ``frames`` and ``grid_fps`` are the segment it takes; ``data`` fingerprints the training tracks, ``split`` says how
     the test side was chosen, ``scores`` what it reached there. ``golden`` is what it answers to `golden.golden_poses`
-    (`register` adds it), ``reference`` how its training segments are spread (`drift.Reference.as_dict`); versions that
-    were registered before these were known have neither.
+    (`register` adds it), ``reference`` how its training segments are spread (`drift.Reference.as_dict`), ``report``
+    what `report_card` says of it; versions that were registered before these were known have none.
     """
 
     model: str
@@ -59,6 +60,7 @@ class ModelFacts:
     scores: dict[str, float] | None = None
     golden: list[list[float]] | None = field(default=None, compare=False, repr=False)
     reference: dict[str, Any] | None = field(default=None, compare=False, repr=False)
+    report: dict[str, Any] | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,6 +153,18 @@ def unseen(version: str, segments: Segments) -> NDArray[np.bool_]:
             "train it again, or be sure yourself and use --trust-tracks."
         ) from error
     return ~(np.isin(segments.video_ids, seen["videos"]) | np.isin(segments.groups, seen["groups"]))
+
+
+def page_of(version: str) -> str | None:
+    """The address of a version's page in MLflow, without the user and password of the registry's.
+
+    None where the registry is no server that a browser could ask.
+    """
+    server = urlsplit(mlflow.get_registry_uri())
+    if server.scheme not in ("http", "https") or not server.hostname:
+        return None
+    host = server.netloc.rpartition("@")[2]
+    return f"{server.scheme}://{host}{server.path.rstrip('/')}/#/models/{MODEL_NAME}/versions/{version}"
 
 
 class UnreadError(InputError):

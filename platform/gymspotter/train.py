@@ -32,6 +32,7 @@ from gymspotter.metrics import Scores
 from gymspotter.plots import figures_of
 from gymspotter.provenance import git_commit
 from gymspotter.recipes import recipe
+from gymspotter.report_card import report_card
 from gymspotter.splits import PROTOCOLS, Protocol, Split, folds, leak, spare_validation, split, train_on_more
 from gymspotter.windows import SEGMENT_FRAMES, Segments, cut_segments
 
@@ -207,7 +208,12 @@ def conclude(
         mlflow.log_figure(figure, name)
     mlflow.log_dict(found.scores.per_class, "per_class.json")
     registry.log_trained_on(sides.train, sides.validation)
-    facts = replace(facts, scores=found.summary(), reference=Reference.of(sides.train.poses).as_dict())
+    facts = replace(
+        facts,
+        scores=found.summary(),
+        reference=Reference.of(sides.train.poses).as_dict(),
+        report=report_card(found, sides),
+    )
     version = registry.register(fitted.classifier, facts, aliases=aliases)
     return version, found
 

@@ -19,12 +19,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from gymspotter.errors import InputError
 from serve.access.limits import Rates
 from serve.access.tokens import Client, Tokens
+from serve.http.page import is_page
 from serve.http.problems import MEDIA_TYPE, problem
 from serve.settings import AppSettings
 
 # Anybody may ask these, wherever from: they are what a load balancer asks.
 _HEALTH = frozenset({"/healthz", "/readyz"})
-# And these without a token, to read how to ask.
+# And these without a token, to read how to ask; the web page, too, which holds nothing and then asks for one.
 _OPEN = frozenset({"/docs", "/openapi.json"})
 _PORTS = {"http": ":80", "https": ":443"}
 _CLOSE_CODES = {401: 4401, 403: 4403, 429: 4429}
@@ -73,7 +74,7 @@ class Guard:
         if path in _HEALTH:
             return None
         known = _headers(headers)
-        if self._tokens.required and path in _OPEN:
+        if self._tokens.required and (path in _OPEN or is_page(path)):
             return None
         client = self._admit(known, client_addr, None)
         # Each token has its own limit; this machine has none.

@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, aclosing
 from pathlib import Path
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any
 
 from fastapi import FastAPI, Query, Request
 from fastapi.openapi.utils import get_openapi
@@ -21,20 +21,20 @@ from starlette.middleware.cors import CORSMiddleware
 
 from gymspotter import __version__
 from gymspotter.labels import EXERCISES
-from gymspotter.registry import MODEL_NAME, ModelFacts
 from gymspotter.skeleton import LAYOUTS, Floats
 from gymspotter.skeleton import layout as known_layout
+from serve.http.about import add_about
 from serve.http.asgi import BodyLimit, Count, NoMetrics, RequestMetrics
+from serve.http.backend import Backend, loaded
 from serve.http.bodies import ARROW, JSON, NPY, Terms, read_question
-from serve.http.problems import BusyError, NotReadyError, add_problems, documented, explain, problem
+from serve.http.page import add_page
+from serve.http.problems import BusyError, add_problems, documented, explain, problem
 from serve.http.progress import events, until_gone
 from serve.http.schemas import (
     MAX_FPS,
     MIN_FPS,
     ClassifyRequest,
     ClassifyResponse,
-    Health,
-    ModelResponse,
     Problem,
     VideoRequest,
     VideoResponse,
@@ -53,47 +53,6 @@ _EVENTS = "text/event-stream"
 _REFUSALS = (400, 401, 403, 413, 415, 422, 429, 500, 503)
 
 
-class Current(Protocol):
-    """A loaded version of the model; ``serve.model.champion.Loaded`` is one."""
-
-    @property
-    def version(self) -> str:
-        """Its number in the registry."""
-        ...
-
-    @property
-    def facts(self) -> ModelFacts:
-        """What it says of itself."""
-        ...
-
-
-class Backend(Protocol):
-    """What answers requests. Versions may follow one another, but ``frames`` and ``grid_fps`` are those of all."""
-
-    @property
-    def current(self) -> Current | None:
-        """The version that would answer now; None until one is loaded."""
-        ...
-
-    def status(self) -> dict[str, Any]:
-        """``model``: the alias or version asked for, ``follows``: whether it is followed, ``refused``: None or what it
-        points to and cannot serve (version, why). More is not looked at.
-        """
-        ...
-
-    async def classify(self, poses_STJC: Floats) -> Answers:
-        """What one version says of all the segments. Raises BusyError."""
-        ...
-
-    def skeletons(self, video: Path, name: str) -> AsyncIterator[float | Skeletonised]:
-        """Shares 0..1 of the work done, and last the tracks of a video on the model's grid.
-
-        Closing or cancelling the iteration ends the work; ``video`` is removed after that. ``name`` is the client's.
-        Raises InputError, or BusyError.
-        """
-        ...
-
-
 def build_api(
     backend: Backend,
     settings: AppSettings,
@@ -101,7 +60,7 @@ def build_api(
     middleware: Sequence[Middleware] = (),
     metrics: RequestMetrics | None = None,
 ) -> FastAPI:
-    """The application: /v1/classify, /v1/classify/video, /v1/model, /healthz, /readyz and /docs.
+    """The application: /v1/classify, /v1/classify/video, what `about` adds, the web page and /docs.
 
     ``middleware`` comes, first one first, behind the counting and CORS, and before anything of a body is read.
     """
@@ -127,11 +86,6 @@ def build_api(
     def version() -> str | None:
         current = backend.current
         return current.version if current else None
-
-    def loaded() -> Current:
-        if (current := backend.current) is None:
-            raise NotReadyError
-        return current
 
     def as_problem(error: Exception) -> dict[str, Any]:
         status, detail, _ = explain(error)
@@ -162,7 +116,7 @@ def build_api(
         schema, or else parameters of the query. Any frame rate is taken: joints are resampled to the model's grid.
         """
         kind = _media_type(request, JSON, NPY, ARROW)
-        facts = loaded().facts
+        facts = loaded(backend).facts
         if layout is not None:
             known_layout(layout[:40])
         body = await request.body()
@@ -182,14 +136,17 @@ def build_api(
         responses={200: {"content": {_EVENTS: _EVENTS_EXAMPLE}}, **documented(*_REFUSALS)},
         openapi_extra=_VIDEO_BODY,
     )
-    async def classify_video(request: Request) -> Response:
+    async def classify_video(
+        request: Request,
+        poses: Annotated[bool, Query(description="Send the joints of every sampled frame, too, for overlays.")] = False,
+    ) -> Response:
         """Upload a video of one athlete, in any format FFmpeg reads, or name one that the service may fetch.
 
         With `Accept: text/event-stream` the answer is a stream of events: `progress` (the share that is done), and last
         `result` or `problem`, with what is the body otherwise. When the client goes, the work ends.
         """
         kind = _media_type(request, "multipart/form-data", JSON)
-        facts = loaded().facts
+        facts = loaded(backend).facts
         async with AsyncExitStack() as stack:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="gymspotter-")))
             name = await save_video(request, kind, folder, uris=settings.video_uris, limit=limit)
@@ -199,6 +156,7 @@ def build_api(
                 name,
                 frames=facts.frames,
                 grid_fps=facts.grid_fps,
+                poses=poses,
             )
             if _EVENTS not in request.headers.get("accept", ""):
                 return JSONResponse(await until_gone(request, _last(steps)))
@@ -210,34 +168,8 @@ def build_api(
             async for text in sent:
                 yield text
 
-    @api.get("/v1/model", summary="Which model answers", responses=documented(401, 403, 429, 500, 503))
-    async def model() -> ModelResponse:
-        current, status = loaded(), backend.status()
-        facts = current.facts
-        return ModelResponse(
-            model_version=current.version,
-            name=MODEL_NAME,
-            model=facts.model,
-            classes=facts.classes,
-            frames=facts.frames,
-            grid_fps=facts.grid_fps,
-            layout=facts.layout,
-            layouts=list(LAYOUTS),
-            scores=facts.scores or {},
-            data=facts.data,
-            split=facts.split,
-            commit=facts.commit,
-            following=status.get("model") if status.get("follows") else None,
-            refused=status.get("refused"),
-        )
-
-    @api.get("/healthz", summary="Whether the service answers", responses=documented(500))
-    async def healthz() -> Health:
-        return Health(status="ok", model_version=version())
-
-    @api.get("/readyz", summary="Whether the service can name exercises", responses=documented(500, 503))
-    async def readyz() -> Health:
-        return Health(status="ready", model_version=loaded().version)
+    add_about(api, backend)
+    add_page(api)
 
     def openapi() -> dict[str, Any]:
         if not api.openapi_schema:

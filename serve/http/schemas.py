@@ -124,6 +124,22 @@ class SetOut(BaseModel):
     times: Annotated[list[RepetitionOut], Field(description="When each repetition was done.")]
 
 
+class PosesOut(BaseModel):
+    """Where the athlete's joints are in the pictures, every 1 / `fps` seconds from the video's start."""
+
+    layout: Annotated[str, Field(examples=[CANONICAL.name])]
+    fps: Annotated[float, Field(examples=[5.0])]
+    times: Annotated[list[float], Field(description="Seconds; one for each frame.", examples=[[0.0, 0.2]])]
+    image_xy: Annotated[
+        list[list[tuple[Share, Share] | None] | None],
+        Field(
+            description="Frames: the joints of the layout in its order, as shares of the picture's width (from left) "
+            "and height (from the top). null is a joint that is not seen in the picture, or a frame without anybody.",
+            examples=[[None, [[0.5, 0.52], None]]],
+        ),
+    ]
+
+
 class VideoResponse(BaseModel):
     """The timeline of a video."""
 
@@ -139,6 +155,7 @@ class VideoResponse(BaseModel):
     probability: Annotated[Share, Field(description="That mean probability.", examples=[0.93])]
     segments: Annotated[list[TimedSegmentOut], Field(description="They overlap by half.")]
     sets: Annotated[list[SetOut], Field(description="What was done from when to when, by the segments' vote.")]
+    poses: Annotated[PosesOut | None, Field(description="Only if they were asked for.")] = None
 
 
 class Refusal(BaseModel):

@@ -25,6 +25,7 @@ from gymspotter.decoder import Decoder
 from gymspotter.errors import InputError, NoPersonError
 from gymspotter.pose import Estimator, Frame
 from gymspotter.sets import find_sets
+from gymspotter.skeleton import CANONICAL
 from gymspotter.spans import plan_spans, track_span
 from gymspotter.storage import name as name_of
 from gymspotter.tracks import Track
@@ -156,6 +157,7 @@ async def answer_video(
     *,
     frames: int,
     grid_fps: float,
+    poses: bool = False,
 ) -> AsyncIterator[float | dict[str, Any]]:
     """The shares of ``steps``, and last the fields of `schemas.VideoResponse`.
 
@@ -165,6 +167,7 @@ async def answer_video(
         name: what the client calls the video.
         frames: in a segment.
         grid_fps: of the segments.
+        poses: whether the joints of every frame are in the answer.
 
     Raises:
         InputError: the video cannot be used.
@@ -184,15 +187,15 @@ async def answer_video(
             f"sampled at {grid_fps:g} a second must show one."
         )
     answers = await classify(segments.poses)
-    yield await to_thread.run_sync(video_response, answers, found, segments)
+    yield await to_thread.run_sync(video_response, answers, found, segments, poses)
 
 
-def video_response(answers: Answers, found: Skeletonised, segments: Segments) -> dict[str, Any]:
+def video_response(answers: Answers, found: Skeletonised, segments: Segments, poses: bool = False) -> dict[str, Any]:
     """The fields of `schemas.VideoResponse`."""
     classes = answers.facts.classes
     labelled = label(segments, answers.probabilities_SK, answers.unknown_S, classes, top=len(classes))
     mean_K = np.asarray(answers.probabilities_SK, np.float64).mean(axis=0)
-    return {
+    answer = {
         "model_version": answers.version,
         "estimator": f"{found.tracks[0].estimator} {found.tracks[0].estimator_version}",
         "seconds": found.seconds,
@@ -206,6 +209,25 @@ def video_response(answers: Answers, found: Skeletonised, segments: Segments) ->
         ],
         "sets": _sets(labelled, found),
     }
+    return answer | ({"poses": _poses(found)} if poses else {})
+
+
+def _poses(found: Skeletonised) -> dict[str, Any]:
+    """The fields of `schemas.PosesOut`: all frames sampled, also those of spans without a person."""
+    fps = found.tracks[0].fps
+    xy_TJC = np.full((found.frames, len(CANONICAL.joints), 2), np.nan)
+    for track in found.tracks:
+        first = round(track.t0 * fps)
+        part = xy_TJC[first : first + len(track.image_xy)]
+        part[:] = np.where(track.scores[..., None] > 0, track.image_xy, np.nan)[: len(part)]
+    # What an estimator guesses beyond the picture's border is not in the picture.
+    inside_TJ: list[list[bool]] = np.all((xy_TJC >= 0) & (xy_TJC <= 1), axis=-1).tolist()
+    frames = [
+        [xy if seen else None for xy, seen in zip(row, inside, strict=True)] if any(inside) else None
+        for row, inside in zip(xy_TJC.round(4).tolist(), inside_TJ, strict=True)
+    ]
+    times = [round(k / fps, 4) for k in range(found.frames)]
+    return {"layout": CANONICAL.name, "fps": fps, "times": times, "image_xy": frames}
 
 
 def _sets(labelled: Sequence[LabelledSegment], found: Skeletonised) -> list[dict[str, Any]]:

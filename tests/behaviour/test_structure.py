@@ -13,6 +13,7 @@ SHELLS = {
     "distributed",
     "extract",
     "gate",
+    "pipeline",
     "progress",
     "promote",
     "promote_page",

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import uvicorn
 
+from serve.http.about_schemas import ExercisesResponse, LayoutsResponse, ReportResponse
 from serve.http.api import build_api
 from serve.http.schemas import ClassifyResponse, Health, ModelResponse, Problem, VideoResponse
 from serve.settings import AppSettings
@@ -76,7 +77,7 @@ def test_the_page_has_an_example_of_everything():
     for part in (
         "/v1/classify ", "/v1/classify?", "/v1/classify/video", "/v1/model", "/healthz", "/readyz", "/openapi.json",
         "application/json", "application/x-npy", "application/vnd.apache.arrow.stream", "text/event-stream", "-F file=",
-        '"uri"', "Authorization: Bearer",
+        '"uri"', "Authorization: Bearer", "poses=true", "/v1/model/report", "/v1/layouts", "/v1/exercises", "/web/",
     ):  # fmt: skip
         assert part in f"{text} ", part
 
@@ -95,11 +96,21 @@ def test_a_command_of_the_page_gets_the_answer_that_it_promises(command, url, fo
         assert events[-1][0] == "result"
         assert VideoResponse.model_validate_json(events[-1][1]).seconds == pytest.approx(6.0)
     elif "/video" in command:
-        assert VideoResponse.model_validate_json(text).seconds == pytest.approx(6.0)
+        video = VideoResponse.model_validate_json(text)
+        assert video.seconds == pytest.approx(6.0)
+        assert (video.poses is not None) == ("poses=true" in command)
     elif "/v1/classify" in command:
         rows = ClassifyResponse.model_validate_json(text).segments
         assert len(rows) == (2 if "arrow" in command else 1)
         assert len(rows[0].top) == (5 if "top=5" in command else 3)
+    elif "/v1/model/report" in command:
+        assert ReportResponse.model_validate_json(text).model_version == "7"
+    elif "/v1/layouts" in command:
+        assert "h36m17" in LayoutsResponse.model_validate_json(text).layouts
+    elif "/v1/exercises" in command:
+        assert len(ExercisesResponse.model_validate_json(text).exercises) == 22
+    elif "/web/settings.json" in command:
+        assert set(json.loads(text)) == {"video_stays_here", "version"}
     elif "/v1/model" in command:
         assert ModelResponse.model_validate_json(text).model_version == "7"
     elif "/openapi.json" in command:

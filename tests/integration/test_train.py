@@ -11,6 +11,7 @@ from gymspotter.distributed import Workers
 from gymspotter.drift import Reference
 from gymspotter.errors import InputError
 from gymspotter.labelled import LabelledTracks
+from gymspotter.labels import EXERCISES
 from gymspotter.loop import FitConfig
 from gymspotter.splits import leak
 from gymspotter.store import write_tracks
@@ -53,6 +54,9 @@ def test_other_performances_in_a_further_store_are_trained_on(tracks, tmp_path):
     assert Reference.from_dict(facts.reference) == Reference.of(result.train.poses)
     assert facts.data == LabelledTracks(tracks=tracks, more=more).fingerprint
     assert facts.scores == result.assessment.summary()
+    assert facts.report["confusion"] == result.scores.confusion.tolist()
+    assert facts.report["train"]["segments"] == len(result.train)
+    assert facts.report["test"]["per_class"] == dict.fromkeys(EXERCISES, 1)
     assert registry.load(registry.CHAMPION).version == result.version == "1"
 
 

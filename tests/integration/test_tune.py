@@ -138,6 +138,7 @@ def test_winners_are_registered_and_classify(ran):
     use_store(ran.options.tracking_uri)
     challenger = registry.load(registry.CHALLENGER)
     assert challenger.facts.model == "transformer"
+    assert challenger.facts.report["validation"]["segments"] > 0
     assert challenger.version in ran.sweep.versions.values()
 
 

@@ -77,7 +77,9 @@ def ask(
     async def asked() -> httpx.Response:
         transport = httpx.ASGITransport(api or service(keeper), client=client)
         async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000") as http:
-            return await http.request(method, path, headers={"host": host} | (headers or {}))
+            # Whole, because "//healthz" alone would be the page / of a host.
+            address = f"http://127.0.0.1:8000{path}"
+            return await http.request(method, address, headers={"host": host} | (headers or {}))
 
     return asyncio.run(asked())
 
@@ -127,7 +129,9 @@ def test_a_token_in_the_query_is_none(tmp_path: Path) -> None:
     assert ask(guard(tmp_path), "/v1/model?token=phone's").status_code == 401
 
 
-@pytest.mark.parametrize("path", ["/v1/model", "/metrics", "/nowhere", "//healthz", "/healthz/", "/V1/model", "/"])
+@pytest.mark.parametrize(
+    "path", ["/v1/model", "/metrics", "/nowhere", "//healthz", "/healthz/", "/V1/model", "//", "/web", "/webs/app.js"]
+)
 def test_all_that_is_not_named_open_wants_a_token(tmp_path: Path, path: str) -> None:
     assert ask(guard(tmp_path), path).status_code == 401
 

@@ -276,7 +276,10 @@ def test_a_service_without_a_model_is_alive_but_not_ready(segment):
 def test_the_documentation_has_an_example_and_every_refusal_of_every_request(client):
     assert client.get("/docs").status_code == 200
     document = client.get("/openapi.json").json()
-    assert set(document["paths"]) == {"/v1/classify", "/v1/classify/video", "/v1/model", "/healthz", "/readyz"}
+    assert set(document["paths"]) == {
+        "/v1/classify", "/v1/classify/video", "/v1/model", "/v1/model/report", "/v1/layouts", "/v1/exercises",
+        "/healthz", "/readyz",
+    }  # fmt: skip
     text = json.dumps(document)
     for name in set(re.findall(r'"#/components/schemas/(\w+)"', text)):
         assert name in document["components"]["schemas"]
