@@ -1,0 +1,90 @@
+/** The page: one view at a time, by the address' hash, and the dialog that asks for a token. */
+
+import * as api from "./api.js";
+import { h, replace, statePanel } from "./dom.js";
+
+const VIEWS = ["live", "upload", "model"];
+const mounted = new Map();
+let context = null;
+let current = null;
+
+api.askWith(askForToken);
+addEventListener("hashchange", () => show(wanted()));
+show(wanted());
+
+function wanted() {
+  const name = location.hash.slice(1);
+  return VIEWS.includes(name) ? name : (current ?? VIEWS[0]);
+}
+
+async function show(name) {
+  for (const view of VIEWS) document.getElementById(view).hidden = view !== name;
+  for (const link of document.querySelectorAll("nav[aria-label=Views] a")) {
+    if (link.hash === `#${name}`) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  }
+  document.title = `${name[0].toUpperCase()}${name.slice(1)} – gymspotter`;
+  if (current !== name) mounted.get(current)?.then((view) => view?.hidden?.());
+  current = name;
+  if (!mounted.has(name)) mounted.set(name, mount(name));
+  const view = await mounted.get(name);
+  if (current === name) view?.shown?.();
+}
+
+/** A view, or null if it could not be begun; then its section says so, and how to try again. */
+async function mount(name) {
+  const root = document.getElementById(name);
+  try {
+    context ??= await begin();
+    const { mount: build } = await import(`./${name}/view.js`);
+    return await build(root, context);
+  } catch (error) {
+    console.warn(error);
+    const again = () => {
+      mounted.delete(name);
+      replace(root);
+      show(name);
+    };
+    const text =
+      error instanceof api.ProblemError
+        ? error.detail
+        : "The page could not be loaded whole. See that the service runs and that you are connected, then try again.";
+    root.dataset.state = "failed";
+    replace(root, statePanel({ kind: "error", title: "This does not work yet", text, actions: [{ label: "Try again", run: again, primary: true }] }));
+    return null;
+  }
+}
+
+/** What all views need of the service. */
+async function begin() {
+  const [{ layouts }, pageSettings] = await Promise.all([api.getJson("/v1/layouts"), api.getJson("/web/settings.json")]);
+  return { api, layouts, pageSettings };
+}
+
+/** The token that the visitor gives, or null. */
+function askForToken(sentence) {
+  return new Promise((resolve) => {
+    const field = h("input", { id: "token", type: "password", autocomplete: "off", required: true, "aria-describedby": "token-why" });
+    const form = h(
+      "form",
+      { method: "dialog", class: "stack" },
+      h("h2", { id: "token-title" }, "A token is needed"),
+      h("p", { id: "token-why" }, sentence),
+      h("div", {}, h("label", { for: "token" }, "Token"), field),
+      h("p", { class: "muted" }, "Whoever runs this service gives you one. It is kept in this tab only."),
+      h(
+        "div",
+        { class: "row" },
+        h("button", { class: "button primary", value: "use" }, "Use it"),
+        h("button", { class: "button", value: "cancel", formnovalidate: true }, "Cancel"),
+      ),
+    );
+    const dialog = h("dialog", { "aria-labelledby": "token-title" }, form);
+    dialog.addEventListener("close", () => {
+      resolve(dialog.returnValue === "use" ? field.value.trim() || null : null);
+      dialog.remove();
+    });
+    document.body.append(dialog);
+    dialog.showModal();
+  });
+}

@@ -1,0 +1,97 @@
+/** After a session: its sets, their sum, and the same as a file. */
+
+import { h } from "../dom.js";
+import { clock, title } from "../format.js";
+import { HELD, total } from "./session.js";
+import { Timeline } from "./timeline.js";
+
+/**
+ * The panel of a session that is over.
+ * @param {object} session the state of session.js
+ * @param {() => void} again starts another one, as the last
+ * @param {() => void} change goes back to the choices
+ */
+export function summaryPanel(session, again, change) {
+  const rows = table(session);
+  const timeline = new Timeline();
+  if (rows.length) {
+    const [first, now] = [session.first ?? session.sets[0].since, session.last ?? session.sets.at(-1).until];
+    timeline.show(session.spans, session.sets, { first, now, classes: session.classes, whole: true });
+  }
+  const { repetitions } = total(session);
+  const seconds = session.seconds ?? Math.max(0, (session.last ?? 0) - (session.first ?? 0));
+  return h(
+    "div",
+    { class: "card stack live-summary" },
+    h("h1", { tabindex: "-1" }, "Your session"),
+    h(
+      "dl",
+      { class: "live-totals" },
+      figure(String(rows.length), rows.length === 1 ? "set" : "sets"),
+      figure(String(repetitions), repetitions === 1 ? "repetition" : "repetitions"),
+      figure(clock(seconds), "minutes"),
+    ),
+    rows.length > 0 && timeline.element,
+    rows.length
+      ? h("div", { class: "live-scroll", tabindex: "0", role: "region", "aria-label": "Sets of the session" }, sheet(rows))
+      : h("p", {}, "No set was seen. A set is named some ten seconds after it begins: keep going a little longer, with your whole body in the picture."),
+    h(
+      "div",
+      { class: "row" },
+      h("button", { type: "button", class: "button primary", onclick: again }, "Start again"),
+      h("button", { type: "button", class: "button", onclick: change }, "Settings"),
+      rows.length > 0 && [
+        h("button", { type: "button", class: "button", onclick: () => save("session.csv", "text/csv", csv(rows)) }, "Save CSV"),
+        h("button", { type: "button", class: "button", onclick: () => save("session.json", "application/json", json(rows, session)) }, "Save JSON"),
+      ],
+    ),
+  );
+}
+
+/** The sets with times from the session's beginning, in seconds. */
+export function table(session) {
+  const from = session.first ?? session.sets[0]?.since ?? 0;
+  const tenth = (seconds) => Math.round(10 * Math.max(0, seconds)) / 10;
+  return session.sets.map(({ exercise, since, until, repetitions }, index) => ({
+    set: index + 1,
+    exercise,
+    start: tenth(since - from),
+    end: tenth(until - from),
+    repetitions: HELD.has(exercise) ? null : repetitions,
+  }));
+}
+
+/** The sets as CSV. Names of exercises are the model's own words; one with a comma or a quote is quoted. */
+export function csv(rows) {
+  const cell = (value) => (/[",\n]/.test(String(value)) ? `"${String(value).replaceAll('"', '""')}"` : String(value ?? ""));
+  return ["set,exercise,start,end,repetitions", ...rows.map((row) => Object.values(row).map(cell).join(","))].join("\n") + "\n";
+}
+
+function json(rows, session) {
+  return JSON.stringify({ model_version: session.version, seconds: session.seconds, sets: rows }, null, 2);
+}
+
+function sheet(rows) {
+  const cells = ({ set, exercise, start, end, repetitions }) =>
+    h(
+      "tr",
+      {},
+      h("td", {}, String(set)),
+      h("th", { scope: "row" }, title(exercise)),
+      h("td", {}, clock(start)),
+      h("td", {}, clock(end - start)),
+      h("td", { class: "live-count-cell" }, repetitions === null ? "held" : String(repetitions)),
+    );
+  const head = ["Set", "Exercise", "From", "Time", "Reps"].map((name) => h("th", { scope: "col" }, name));
+  return h("table", { class: "live-table" }, h("thead", {}, h("tr", {}, head)), h("tbody", {}, rows.map(cells)));
+}
+
+function figure(value, name) {
+  return h("div", {}, h("dt", {}, name), h("dd", {}, value));
+}
+
+function save(name, type, text) {
+  const url = URL.createObjectURL(new Blob([text], { type }));
+  h("a", { href: url, download: name }).click();
+  setTimeout(() => URL.revokeObjectURL(url), 10_000);
+}

@@ -1,0 +1,302 @@
+/**
+ * The live view: camera pictures (or joints found in this browser) to the service, what it says of them to the page.
+ *
+ * camera.js and stream.js do the work, session.js says what it means, panel.js shows it; here they are put together.
+ */
+
+import { announce, h, replace, statePanel } from "../dom.js";
+import { CameraError, openCamera } from "./camera.js";
+import { Overlay } from "./overlay.js";
+import { Panel } from "./panel.js";
+import { announcement, begin, reduce, screen, sentence } from "./session.js";
+import { Figure, startPanel } from "./start.js";
+import { Stream } from "./stream.js";
+import { summaryPanel } from "./summary.js";
+
+const PICTURES_PER_S = 5;
+const JOINTS_PER_S = 10;
+const RENDER_MS = 250;
+const HIDDEN_S = 3;
+
+const clock = () => performance.now() / 1000;
+
+/** Why there is no camera, and what to do. */
+const NO_CAMERA = {
+  "no-camera": ["no-camera", "No camera was found", "Connect one, or open this page on a phone or a laptop that has one, and try again."],
+  refused: [
+    "refused",
+    "The camera is not allowed",
+    "This page may not use the camera. Allow it in the browser's settings for this page (by the address, behind the lock or the camera sign), then try again.",
+  ],
+  "in-use": ["no-camera", "The camera is in use", "Another program or tab seems to have it. Close that one and try again."],
+  insecure: ["no-camera", "The browser gives no camera to this address", "Cameras are only for secure pages: open this page over https or on localhost."],
+  failed: ["no-camera", "The camera does not start", "Connect it again, or restart the browser, and try again."],
+  gone: ["no-camera", "The camera is gone", "It was unplugged, or its permission taken back. Connect it or allow it, and start again."],
+};
+
+const picturesStopped = () =>
+  statePanel({ kind: "error", title: "Pictures can no longer be read", text: "The browser stopped reading them. Start again, or let the service find your pose." });
+
+/** Build the view into its section. */
+export async function mount(root, context) {
+  const view = new LiveView(root, context);
+  view.showStart();
+  return { shown: () => view.shown(), hidden: () => view.hidden() };
+}
+
+class LiveView {
+  #session = begin();
+  #choices = { place: "server", facing: "user" };
+  #run = 0; // counts sessions, so that what comes late for an old one is passed over
+  #panel = null;
+  #camera = null;
+  #stream = null;
+  #estimator = null;
+  #overlay = null;
+  #waiting = null; // "camera" or "pose" while connecting
+  #busy = false; // a picture is being taken
+  #rendering = null;
+  #soon = null;
+  #lock = null;
+  #visible = true;
+  #hiddenAt = null;
+
+  constructor(root, context) {
+    this.root = root;
+    this.context = context;
+    this.figure = new Figure();
+    this.figure.load(context.api, context.layouts).catch(() => {}); // it is decoration
+    document.addEventListener("visibilitychange", () => this.#visibilityChanged());
+    addEventListener("online", () => this.#stream?.retryNow());
+  }
+
+  shown() {
+    this.#visible = true;
+    this.figure.run();
+  }
+
+  hidden() {
+    this.#visible = false;
+    this.figure.pause();
+  }
+
+  /** Before a session; `notice` says what went wrong with the last one, `after` is its summary. */
+  showStart({ state = "idle", notice = null, after = null } = {}) {
+    this.root.dataset.state = state;
+    const start = startPanel({
+      localPose: this.context.pageSettings.video_stays_here === true,
+      choices: this.#choices,
+      start: (choices) => this.start(choices),
+      figure: this.figure.element,
+    });
+    replace(this.root, h("div", { class: "stack" }, notice, after ?? start));
+    if (this.#visible) this.figure.run();
+  }
+
+  /** Begin a session: the camera, then the pose model if it is to run here, then the service. */
+  async start(choices = this.#choices) {
+    const run = (this.#run += 1);
+    const current = () => this.#run === run;
+    this.#choices = choices;
+    this.figure.pause();
+    this.#session = reduce(begin(), { type: "connection", state: "connecting" });
+    this.#waiting = "camera";
+    this.#busy = false;
+    this.#panel = new Panel({ stop: () => this.stop(), retry: () => this.#stream?.retryNow(), exercises: () => (location.hash = "#model") });
+    replace(this.root, this.#panel.element);
+    this.#panel.stopButton.focus();
+    this.#rendering = setInterval(() => this.#render(), RENDER_MS);
+    this.#render();
+    try {
+      const camera = await openCamera(this.#panel.video, choices.facing, () => current() && this.#cameraGone());
+      if (!current()) return camera.close();
+      this.#camera = camera;
+      this.#panel.shape(camera.aspect, camera.mirrored);
+      if (choices.place === "device") await this.#loadPose(current);
+    } catch (error) {
+      if (current()) this.#cannotStart(error);
+      return;
+    }
+    if (current()) this.#connect(current);
+  }
+
+  async #loadPose(current) {
+    this.#waiting = "pose";
+    this.#render();
+    const { openLocalPose } = await import("./local_pose.js");
+    const estimator = await openLocalPose();
+    if (current()) this.#estimator = estimator;
+    else estimator.close();
+  }
+
+  #connect(current) {
+    this.#waiting = null;
+    const { api, layouts } = this.context;
+    const local = Boolean(this.#estimator);
+    const layout = local ? layouts.blazepose33 : layouts.h36m17;
+    this.#overlay = new Overlay(this.#panel.canvas, layout);
+    this.#overlay.mirrored = this.#camera.mirrored;
+    const how = local
+      ? { layout: "blazepose33", joints: layout.joints.length, fps: JOINTS_PER_S }
+      : { layout: "jpeg", fps: PICTURES_PER_S, poses: true };
+    this.#stream = new Stream({
+      ...how,
+      url: api.streamUrl(),
+      token: api.token,
+      askToken: api.askToken,
+      probe: async () => (await fetch("/readyz")).status,
+      onEvent: (event) => current() && this.#happened(event),
+      onState: (told) => current() && this.#connectionChanged(told),
+    });
+    this.#stream.open();
+    this.#camera.every(how.fps, () => this.#look(current));
+    this.#keepAwake();
+  }
+
+  /** Once a tick: a picture to the service, or its pose. One that is not done yet is not hurried. */
+  async #look(current) {
+    if (this.#busy || !this.#camera) return;
+    this.#busy = true;
+    try {
+      const t = clock();
+      if (this.#estimator) {
+        const seen = await this.#estimator.estimate(this.#panel.video);
+        if (!current() || !this.#stream) return;
+        this.#happened({ type: "seen", t, person: Boolean(seen?.joints) });
+        if (seen) this.#overlay.show(seen.image_xy, seen.scores);
+        this.#stream.sendFrame(t, seen?.joints ?? null, seen?.scores);
+      } else {
+        const jpeg = await this.#camera.picture();
+        if (current() && jpeg) this.#stream?.sendPicture(t, jpeg);
+      }
+    } catch (error) {
+      console.warn(error);
+      if (current()) this.stop({ state: "failed", notice: picturesStopped() });
+    } finally {
+      this.#busy = false;
+    }
+  }
+
+  #happened(event) {
+    if (event.type === "pose") {
+      const person = event.image_xy.some((joint) => joint !== null);
+      if (this.#visible) this.#overlay.show(event.image_xy, event.scores);
+      event = { type: "seen", t: event.t, person };
+    }
+    const before = this.#session;
+    this.#session = reduce(before, event);
+    const said = announcement(before, this.#session, event);
+    if (said) announce(said);
+    if (event.type !== "seen") this.#renderSoon();
+  }
+
+  #connectionChanged(told) {
+    if (this.#session.connection === told.state && told.state !== "failed") return;
+    this.#session = reduce(this.#session, { type: "connection", ...told });
+    if (told.state === "lost") announce("The connection is lost. It is tried again.");
+    if (told.state === "full") announce("All places are taken. It is tried again.");
+    if (told.state === "open") announce("Connected.");
+    if (told.state === "failed") {
+      const actions = [{ label: "Start again", run: () => this.start(), primary: true }];
+      const notice = statePanel({ kind: "error", title: "The session has ended", text: sentence(told.detail), actions });
+      this.#over({ state: "failed", notice });
+    } else if (told.state !== "ended") this.#render();
+  }
+
+  /** End the session: the camera at once, then the service's last words. */
+  async stop({ state = "ended", notice = null } = {}) {
+    const stream = this.#stream;
+    if (this.#panel) {
+      this.#panel.stopButton.disabled = true;
+      this.#panel.stopButton.textContent = "Stopping …";
+    }
+    this.#letGo();
+    if (!stream) return this.#leave();
+    await stream.bye();
+    if (this.#stream === stream) this.#over({ state, notice });
+  }
+
+  #over({ state, notice }) {
+    this.#letGo();
+    this.#session = reduce(this.#session, { type: "ended" });
+    const session = this.#session;
+    const seen = session.welcomed && (session.sets.length > 0 || state === "ended");
+    this.#leave({ state, notice, after: seen ? summaryPanel(session, () => this.start(), () => this.showStart()) : null });
+    this.root.querySelector(".state button, .live-summary h1")?.focus();
+    const { sets } = session;
+    if (seen) announce(`The session is over: ${sets.length} ${sets.length === 1 ? "set" : "sets"}.`);
+  }
+
+  /** Back to where a session can be started. */
+  #leave(what) {
+    this.#run += 1;
+    this.#stream?.close();
+    clearInterval(this.#rendering);
+    this.#stream = this.#panel = null;
+    this.showStart(what);
+  }
+
+  /** Let go of all that looks: camera, pose model, screen. */
+  #letGo() {
+    this.#camera?.close();
+    this.#estimator?.close();
+    this.#lock?.release().catch(() => {});
+    this.#camera = this.#estimator = this.#lock = null;
+  }
+
+  #cannotStart(error) {
+    console.warn(error);
+    this.#letGo();
+    if (!(error instanceof CameraError)) {
+      const text = "The model that finds poses on this device could not be loaded. Try again, or let the service find them.";
+      return this.#trouble("failed", "The pose model does not start", text);
+    }
+    this.#trouble(...NO_CAMERA[error.kind]);
+  }
+
+  #trouble(state, title, text) {
+    const actions = [{ label: "Try again", run: () => this.start(), primary: true }];
+    this.#leave({ state, notice: statePanel({ kind: "error", title, text, actions }) });
+    this.root.querySelector(".state button")?.focus();
+  }
+
+  #cameraGone() {
+    const [state, title, text] = NO_CAMERA.gone;
+    this.stop({ state, notice: statePanel({ kind: "error", title, text }) });
+  }
+
+  /** Once a frame, however much comes at once; a hidden tab has no frames, there the interval does it. */
+  #renderSoon() {
+    this.#soon ??= requestAnimationFrame(() => {
+      this.#soon = null;
+      this.#render();
+    });
+  }
+
+  #render() {
+    if (!this.#panel) return;
+    const now = clock();
+    this.root.dataset.state = screen(this.#session, now);
+    if (this.#visible) this.#panel.show(this.#session, now, this.#waiting);
+  }
+
+  async #keepAwake() {
+    try {
+      this.#lock = await navigator.wakeLock?.request("screen");
+    } catch {
+      // The battery is low, or the page is hidden: the screen may go dark, and the session goes on.
+    }
+  }
+
+  #visibilityChanged() {
+    if (document.hidden) {
+      this.#hiddenAt = clock();
+      return;
+    }
+    if (!this.#stream || this.#hiddenAt === null) return;
+    this.#keepAwake(); // a hidden page has lost it
+    if (clock() - this.#hiddenAt < HIDDEN_S) return;
+    const text = "While this tab was hidden, your browser may have taken fewer pictures: keep it in view to have everything counted.";
+    this.#happened({ type: "hint", t: clock(), text });
+  }
+}

@@ -1,0 +1,350 @@
+"""The upload view in a real browser: its pure modules by themselves, and the whole view with the whole service."""
+
+import csv
+import io
+import json
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from serve.http.page import WEB
+from tests.client_service import Service, wired
+
+sync_api = pytest.importorskip("playwright.sync_api")
+axe = pytest.importorskip("axe_playwright_python.base")
+expect = sync_api.expect
+
+Run = Callable[..., Any]
+
+
+def segment(start: float, exercise: str = "squat", probability: float = 0.9, known: bool = True) -> dict[str, Any]:
+    other = {"exercise": "deadlift", "probability": (1 - probability) / 2}
+    return {
+        "start": start, "end": start + 12, "exercise": exercise, "probability": probability, "known": known,
+        "unknown": 0.1 if known else 0.9, "top": [{"exercise": exercise, "probability": probability}, other],
+    }  # fmt: skip
+
+
+SETS = [
+    {"exercise": "squat", "start": 0, "end": 18, "probability": 0.9, "repetitions": 1,
+     "times": [{"start": 4.5, "end": 9}]},
+    {"exercise": "plank", "start": 20, "end": 40, "probability": 0.4, "repetitions": None, "times": []},
+]  # fmt: skip
+RESULT: dict[str, Any] = {
+    "model_version": "7", "estimator": "blazepose", "seconds": 40, "person_seen": 0.9, "exercise": "squat",
+    "probability": 0.6, "sets": SETS,
+    "segments": [segment(0), segment(6), segment(12, known=False), segment(18, "plank", 0.4), segment(24, "plank")],
+}  # fmt: skip
+
+
+class _Files(SimpleHTTPRequestHandler):
+    """serve/web below /web/, and an empty page."""
+
+    def translate_path(self, path: str) -> str:
+        return super().translate_path(path.removeprefix("/web"))
+
+    def do_GET(self) -> None:
+        if self.path != "/":
+            super().do_GET()
+            return
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html")
+        self.end_headers()
+        self.wfile.write(b"<!doctype html><title>modules</title>")
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    assert found, "no browser: install Chromium"
+    flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found, args=flags)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def run(browser: Any) -> Iterator[Run]:
+    """Runs the body of a function of ``m`` (the modules by name) and ``x`` (what is given) in the browser."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Files, directory=str(WEB)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    page = browser.new_page()
+    page.goto(f"http://127.0.0.1:{server.server_port}/")
+    names = json.dumps(["send", "words", "download", "player", "timeline", "view"])
+    load = f"Object.assign(m, ...await Promise.all({names}.map((name) => import(`/web/upload/${{name}}.js`))))"
+    yield lambda body, x=None: page.evaluate(f"async (x) => {{ const m = {{}}; {load}; {body} }}", x)
+    page.close()
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture(scope="module")
+def service() -> Iterator[Service]:
+    service = Service(max_body_mb=1)
+    yield service
+    service.stop()
+
+
+PARSE = """
+    return x.map((pieces) => {
+      const found = [];
+      const parser = new m.EventParser(({ name, data }) => found.push([name, data]));
+      for (const piece of pieces) parser.feed(piece);
+      return found;
+    });"""
+
+
+@pytest.mark.parametrize(
+    ("text", "events"),
+    [
+        ('event: progress\ndata: {"share": 0.4}\n\n', [["progress", '{"share": 0.4}']]),
+        (": still working\n\ndata: a\n\n: more\n", [["message", "a"]]),
+        ("event: result\ndata: a\ndata:b\ndata\ndata:  c\n\n", [["result", "a\nb\n\n c"]]),
+        ("\ufeffevent: x\nid: 4\nretry: 5\nother: 6\ndata: a:b\n\n", [["x", "a:b"]]),
+        ("event: x\n\ndata: a\n\n", [["message", "a"]]),  # an event without data is none, and its name is forgotten
+        ("data: complete\n\ndata: cut off\n", [["message", "complete"]]),
+    ],
+)
+def test_events_are_read_however_they_are_cut(run: Run, text: str, events: list[list[str]]) -> None:
+    ways = []
+    for end in ("\n", "\r\n", "\r"):
+        whole = text.replace("\n", end)
+        ways += [[whole], list(whole)] + [[whole[:cut], "", whole[cut:]] for cut in range(1, len(whole))]
+    assert run(PARSE, ways) == [events] * len(ways)
+
+
+def test_a_long_result_of_many_pieces_is_read_in_linear_time(run: Run) -> None:
+    took = run("""
+        const piece = "x".repeat(1000);
+        const began = performance.now();
+        let found = 0;
+        const parser = new m.EventParser(({ data }) => (found = data.length));
+        parser.feed("data: ");
+        for (let k = 0; k < 4000; k++) parser.feed(piece);
+        parser.feed("\\n\\n");
+        return [found, performance.now() - began];""")
+    assert took[0] == 4_000_000
+    assert took[1] < 5000  # quadratic: minutes
+
+
+def test_csv_is_what_a_reader_of_csv_reads(run: Run) -> None:
+    text = run("return m.toCsv(x, 'my \"best\", squat.mp4')", RESULT)
+    assert text.endswith("\r\n")
+    rows = list(csv.DictReader(io.StringIO(text, newline="")))
+    assert [row["kind"] for row in rows] == ["set"] * 2 + ["segment"] * 5
+    assert {row["video"] for row in rows} == {'my "best", squat.mp4'}
+    assert [row["repetitions"] for row in rows] == ["1"] + [""] * 6
+    assert [row["known"] for row in rows] == ["true"] * 4 + ["false"] + ["true"] * 2
+    assert (rows[0]["start"], rows[0]["end"], rows[0]["probability"]) == ("0", "18", "0.9")
+    assert rows[4]["remark"] == "none of the exercises; nearest is squat"
+    assert rows[5]["remark"] == "unsure: it may be deadlift (30%)"
+
+
+@pytest.mark.parametrize(
+    "name", ["=1+1.mp4", "+1.mp4", "-1.mp4", "@a.mp4", "\ta.mp4", '=HYPERLINK("http://x","y").mp4']
+)
+def test_no_file_name_becomes_a_formula(run: Run, name: str) -> None:
+    rows = list(csv.DictReader(io.StringIO(run("return m.toCsv(x[0], x[1])", [RESULT, name]), newline="")))
+    assert {row["video"] for row in rows} == {f"'{name}"}
+
+
+def test_json_is_the_answer_with_the_name(run: Run) -> None:
+    assert json.loads(run("return m.toJson(x, 'a.mp4')", RESULT)) == {"video": "a.mp4", **RESULT}
+
+
+def test_files_are_named_after_the_video(run: Run) -> None:
+    names = ["leg day.final.mp4", "a/b\\c:d.mov", ".mp4", "..hidden.mp4", "noextension"]
+    found = run("return x.map((name) => m.fileName(name, 'csv'))", names)
+    assert found == ["leg day.final.csv", "a_b_c_d.csv", "video.csv", "hidden.csv", "noextension.csv"]
+
+
+def test_what_is_no_video_is_refused_in_one_sentence(run: Run) -> None:
+    files = [["a.mp4", "video/mp4", 9], ["a.MKV", "", 9], ["a.pdf", "application/pdf", 9], ["folder", "", 9],
+             ["a.mp4", "video/mp4", 0]]  # fmt: skip
+    said = run("return x.map(([name, type, size]) => m.refusal({ name, type, size }))", files)
+    assert said[:2] == ["", ""]
+    assert [sentence.count(".") > 0 and files[2 + k][0] in sentence for k, sentence in enumerate(said[2:])] == [
+        True
+    ] * 3
+
+
+def test_items_lie_where_their_times_are(run: Run) -> None:
+    at = run("return x.map((item) => m.place(item, 40))", [{"start": 10, "end": 20}, {"start": 30, "end": 45}])
+    assert at == [{"left": 25, "width": 25}, {"left": 75, "width": 25}]
+    assert run("return m.rowsOf(x)", RESULT["segments"]) == [0, 1, 0, 1, 0]
+    assert run("return m.rowsOf(x)", SETS) == [0, 0]
+
+
+@pytest.mark.parametrize(("seconds", "last"), [(4, 4), (24, 20), (48, 40), (600, 600), (7200, 7200)])
+def test_the_scale_has_few_round_times(run: Run, seconds: float, last: float) -> None:
+    times = run("return m.scale(x)", seconds)
+    assert times[0] == 0
+    assert times[-1] == last
+    assert 2 <= len(times) <= 9
+
+
+def test_arrow_keys_lead_along_a_lane_and_to_the_other(run: Run) -> None:
+    go = "return x.map(([lane, index, key]) => m.follow([SETS, SEGMENTS], { lane, index }, key))"
+    go = go.replace("SETS", json.dumps(SETS)).replace("SEGMENTS", json.dumps(RESULT["segments"]))
+    keys = [[1, 1, "ArrowRight"], [1, 0, "ArrowLeft"], [1, 4, "ArrowRight"], [1, 2, "Home"], [1, 2, "End"],
+            [0, 1, "ArrowDown"], [1, 4, "ArrowUp"], [0, 0, "ArrowUp"], [0, 0, "a"]]  # fmt: skip
+    at = [found and (found["lane"], found["index"]) for found in run(go, keys)]
+    assert at == [(1, 2), (1, 0), (1, 4), (1, 0), (1, 4), (1, 3), (0, 1), None, None]
+
+
+def test_poses_between_the_frames(run: Run) -> None:
+    frames = [[[0, 0], [0, 1], None], [[1, 2], None, [1, 1]], None, [[0, 0], [0, 0], [0, 0]]]
+    poses = {"fps": 5.0, "image_xy": frames}
+    times = [0, 0.05, 0.15, 0.25, 0.35, 0.5, 0.6, 0.65, 9, -1]
+    found = run("return x[1].map((time) => m.poseAt(x[0], time))", [poses, times])
+    assert found[0] == frames[0]
+    assert found[1] == [[pytest.approx(0.25), pytest.approx(0.5)], [0, 1], None]
+    assert found[2] == [[pytest.approx(0.75), pytest.approx(1.5)], None, [1, 1]]
+    assert found[3] == frames[1]  # the next frame is empty, but further away
+    assert found[4] is None
+    assert found[6] == frames[3]
+    assert found[7] == frames[3]
+    assert found[8] is None
+    assert found[9] == frames[0]
+
+
+def test_the_overlay_knows_the_black_bars(run: Run) -> None:
+    found = run("return x.map((sizes) => m.pictureBox(...sizes))", [[640, 480, 320, 300], [480, 640, 640, 320]])
+    assert found == [{"x": 0, "y": 30, "width": 320, "height": 240}, {"x": 200, "y": 0, "width": 240, "height": 320}]
+
+
+def test_the_headline_says_what_was_seen_and_what_to_do(run: Run) -> None:
+    unknown = RESULT | {"sets": [], "segments": [segment(0, known=False)]}
+    alone = RESULT | {"sets": SETS[:1], "probability": 0.9}
+    answers = [RESULT, unknown, alone, alone | {"person_seen": 0.3}, alone | {"probability": 0.3}]
+    several, none, sure, unseen, unsure = run("return x.map(m.headline)", answers)
+    assert several["title"] == "Squat, plank"
+    assert several["sure"] == "mostly squat (60%)"
+    assert several["sentence"] == "2 sets: squat (1 repetition), plank (held)."
+    assert none["title"] == "Unknown movement"
+    assert "12 seconds" in none["advice"]
+    assert (sure["title"], sure["sure"], sure["advice"]) == ("Squat", "90% sure", "")
+    assert "nobody" in unseen["advice"]
+    assert "not sure" in unsure["advice"]
+    assert run("return x.map(m.standing)", RESULT["segments"]) == ["sure", "sure", "unknown", "unsure", "sure"]
+
+
+@contextmanager
+def upload_view(browser: Any, url: str, **context: Any) -> Iterator[tuple[Any, Any]]:
+    """The page and its section; whatever scripts complain of fails the test."""
+    visitor = browser.new_context(**context)
+    page, faults = visitor.new_page(), []
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on("console", lambda said: faults.append(said.text) if "Content Security Policy" in said.text else None)
+    page.goto(f"{url}/#upload")
+    root = page.locator("#upload")
+    expect(root).to_have_attribute("data-state", "idle")
+    yield page, root
+    assert faults == []
+    visitor.close()
+
+
+def choose(root: Any, video: Path, state: str) -> None:
+    root.locator("input[type=file]").set_input_files(video)
+    expect(root).to_have_attribute("data-state", state, timeout=30_000)
+
+
+def faults_of_access(page: Any) -> list[str]:
+    page.evaluate(axe.AXE_SCRIPT)
+    found = page.evaluate("axe.run('#upload').then(({ violations }) => violations)")
+    return [f"{each['id']}: {each['nodes'][0]['target']}" for each in found]
+
+
+def test_a_video_from_being_sent_to_its_timeline(browser: Any, service: Service, squat_video: Path) -> None:
+    """The connection is lost in the middle of the upload, and the visitor tries again."""
+    with wired(service.port, []) as wire, upload_view(browser, wire.url) as (page, root):
+        # Twice: a browser tries once more by itself what is lost on a connection that it had before.
+        wire.cut_after += [wire.passed + 2000, wire.passed + 2001]
+        choose(root, squat_video, "failed")
+        expect(root).to_contain_text("The connection was lost")
+        assert wire.cuts == 2
+        root.get_by_role("button", name="Try again").click()
+        expect(root).to_have_attribute("data-state", "done", timeout=30_000)
+        expect(root.locator("[data-field=exercise]")).to_have_text("Squat")
+        for table in ("sets", "segments"):
+            expect(root.locator(f"[data-field={table}] tbody tr")).to_have_count(1)
+        assert faults_of_access(page) == []
+
+        pixels = 'canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data'
+        drawn = f"(canvas) => {pixels}.some((value) => value > 0)"
+        canvas, time = root.locator(".stage canvas"), root.locator(".time")
+        assert canvas.evaluate(drawn)
+        root.get_by_label("Show skeleton").uncheck()
+        assert not canvas.evaluate(drawn)
+
+        scale = root.locator(".scale")
+        scale.click(position={"x": scale.bounding_box()["width"] / 2, "y": 10})
+        expect(time).to_have_text("0:03 / 0:06")
+        root.locator(".bar").first.focus()
+        page.keyboard.press("ArrowDown")
+        expect(root.locator(".bar").nth(1)).to_be_focused()
+        page.keyboard.press("Enter")
+        expect(time).to_have_text("0:00 / 0:06")
+
+        with page.expect_download() as download:
+            root.get_by_role("button", name="Save CSV").click()
+        assert download.value.suggested_filename == f"{squat_video.stem}.csv"
+        assert download.value.path().read_text().splitlines()[1].startswith(f"{squat_video.name},set,0,")
+
+
+def test_what_the_service_refuses_is_said_in_its_own_words(browser: Any, service: Service, tmp_path: Path) -> None:
+    large, broken = tmp_path / "large.mp4", tmp_path / "broken.mp4"
+    large.write_bytes(bytes(8 * 2**20))
+    broken.write_bytes(b"no video at all")
+    with upload_view(browser, service.url, viewport={"width": 390, "height": 844}) as (page, root):
+        choose(root, large, "failed")
+        expect(root).to_contain_text("larger than 1 MiB")
+        choose(root, broken, "failed")
+        expect(root).to_contain_text("broken.mp4' cannot be decoded")
+        expect(root.get_by_role("button", name="Try again")).to_have_count(0)
+        assert faults_of_access(page) == []
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_an_answer_that_breaks_off_and_a_video_that_cannot_be_played(
+    browser: Any, service: Service, tmp_path: Path
+) -> None:
+    video = tmp_path / "odd.mp4"
+    video.write_bytes(b"nothing that a browser plays")
+    poses = {"layout": "h36m17", "fps": 5, "times": [0], "image_xy": [[[k / 17, k / 17] for k in range(17)]] * 200}
+    whole = (
+        f'event: progress\ndata: {{"share": 0.5}}\n\nevent: result\ndata: {json.dumps(RESULT | {"poses": poses})}\n\n'
+    )
+    with upload_view(browser, service.url) as (page, root):
+        answers = [whole[:-20], whole]
+
+        def answer(route: Any) -> None:
+            route.fulfill(content_type="text/event-stream", body=answers.pop(0))
+
+        page.route("**/v1/classify/video*", answer)
+        choose(root, video, "failed")
+        expect(root).to_contain_text("The service went away before it had answered")
+        root.get_by_role("button", name="Try again").click()
+        expect(root.locator(".player[data-playable=false]")).to_contain_text("on a plain background")
+        assert [bar.get_attribute("data-standing") for bar in root.locator(".bar").all()] == [
+            "sure", "unsure", "sure", "sure", "unknown", "unsure", "sure"
+        ]  # fmt: skip
+        root.get_by_role("button", name="Go to 0:18 – 0:30").click()
+        expect(root.locator(".time")).to_have_text("0:18 / 0:40")
+        root.get_by_role("button", name="Play", exact=True).click()
+        expect(root.locator(".time")).to_have_text("0:19 / 0:40")
+        page.locator("nav a[href='#model']").click()  # what cannot be seen does not play
+        page.locator("nav a[href='#upload']").click()
+        expect(root.get_by_role("button", name="Play", exact=True)).to_be_visible()
+        assert faults_of_access(page) == []
