@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from serving.wire import Wire, bundles
 
 STARTS_PER_SECOND = 40.0  # while sessions are added; each starts with a new connection
+SETTLE = 2.0  # seconds between a garbage collection of the generator and a hold
 GRACE = 2.0  # seconds after a hold in which its last labels may still come
 FAST, COMPLETE = 0.100, 0.999  # held: p99 of latency below, and the share of labels that came
 
@@ -105,8 +106,11 @@ class Crowd:
 
     async def hold(self, seconds: float) -> Held:
         """Watch for so long."""
+        # The generator's own garbage collection takes half a second, and what was due meanwhile is sent in one burst: that
+        # is over before anything is measured.
         gc.collect()
         gc.disable()
+        await asyncio.sleep(SETTLE)
         busy, begin = time.process_time(), time.perf_counter()
         await asyncio.sleep(seconds)
         end = time.perf_counter()

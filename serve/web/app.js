@@ -10,6 +10,8 @@ let current = null;
 
 api.askWith(askForToken);
 addEventListener("hashchange", () => show(wanted()));
+// A file that is dropped where nobody takes it would be opened in the page's place, and end a session.
+for (const name of ["dragover", "drop"]) addEventListener(name, (event) => event.dataTransfer?.types.includes("Files") && event.preventDefault());
 show(wanted());
 
 function wanted() {
@@ -43,6 +45,7 @@ async function mount(name) {
     const again = () => {
       mounted.delete(name);
       replace(root);
+      document.getElementById("content").focus({ preventScroll: true });
       show(name);
     };
     const text =
@@ -69,7 +72,8 @@ function askForToken(sentence) {
       "form",
       { method: "dialog", class: "stack" },
       h("h2", { id: "token-title" }, "A token is needed"),
-      h("p", { id: "token-why" }, sentence),
+      // What the service says to those who sent none is meant for programs.
+      h("p", { id: "token-why" }, api.token() ? sentence : "This service answers only those who have a token."),
       h("div", {}, h("label", { for: "token" }, "Token"), field),
       h("p", { class: "muted" }, "Whoever runs this service gives you one. It is kept in this tab only."),
       h(
@@ -81,7 +85,8 @@ function askForToken(sentence) {
     );
     const dialog = h("dialog", { "aria-labelledby": "token-title" }, form);
     dialog.addEventListener("close", () => {
-      resolve(dialog.returnValue === "use" ? field.value.trim() || null : null);
+      // What cannot stand in a header, such as an invisible space that was copied along, would make every request fail.
+      resolve(dialog.returnValue === "use" ? field.value.replace(/[^!-~]/g, "") || null : null);
       dialog.remove();
     });
     document.body.append(dialog);

@@ -25,16 +25,17 @@ def test_an_exercise_is_named_within_15_seconds_and_its_repetitions_are_counted(
         visit.start().wait("live")
         began = time.monotonic()
         visit.sees(scene.exercise.capitalize())
-        assert percent(visit.text("probability")) >= 50
-        top = visit.field("top").locator("li").all_inner_texts()
-        assert len(top) == 3
-        assert top[0].startswith(scene.exercise.capitalize())
         assert visit.text("version") == "1"
 
         visit.page.wait_for_timeout(1000 * (STOP_S - (time.monotonic() - began)))
         seen = time.monotonic() - began
         assert scene.repetitions_by(seen - LATE_S) - 1 <= int(visit.text("count")) <= scene.repetitions_by(seen) + 1
         assert visit.state() == "live"
+        # Not before: with the first windows, which are short, it is less sure.
+        assert percent(visit.text("probability")) >= 50
+        top = visit.field("top").locator("li").all_inner_texts()
+        assert len(top) == 3
+        assert top[0].startswith(scene.exercise.capitalize())
         visit.press("Stop")
         visit.wait("ended")
         sets = visit.root.locator("tbody tr").all_inner_texts()

@@ -51,6 +51,7 @@ class Camera {
   #media;
   #canvas = document.createElement("canvas");
   #ticker = null;
+  #timer = null; // in the ticker's place, if its script could not be loaded
 
   constructor(video, media, facing, onGone) {
     this.video = video;
@@ -68,9 +69,10 @@ class Camera {
 
   /** Call `take()` so many times a second, also while the tab is hidden, as far as the browser lets a worker's clock run. */
   every(fps, take) {
-    this.#ticker?.terminate();
+    this.#stop();
     this.#ticker = new Worker("/web/live/ticker.js");
     this.#ticker.onmessage = take;
+    this.#ticker.onerror = () => (this.#timer ??= setInterval(take, 1000 / fps));
     this.#ticker.postMessage(1000 / fps);
   }
 
@@ -88,8 +90,15 @@ class Camera {
 
   /** Let go of the camera, so that its light goes out. */
   close() {
-    this.#ticker?.terminate();
+    this.#stop();
     for (const track of this.#media.getTracks()) track.stop();
     if (this.video.srcObject === this.#media) this.video.srcObject = null;
+  }
+
+  #stop() {
+    if (this.#ticker) this.#ticker.onerror = null;
+    this.#ticker?.terminate();
+    clearInterval(this.#timer);
+    this.#timer = null;
   }
 }

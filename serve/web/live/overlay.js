@@ -12,6 +12,7 @@ export class Overlay {
   #scores = null;
   #at = 0;
   #asked = null;
+  #later = null;
   #still = matchMedia("(prefers-reduced-motion: reduce)");
 
   /**
@@ -28,11 +29,6 @@ export class Overlay {
   show(image_xy, scores) {
     this.#from = this.#now() ?? image_xy;
     [this.#to, this.#scores, this.#at] = [image_xy, scores, performance.now()];
-    this.#ask();
-  }
-
-  clear() {
-    this.#to = this.#from = null;
     this.#ask();
   }
 
@@ -62,7 +58,8 @@ export class Overlay {
     const { bones, sides } = this.#layout;
     drawSkeleton(context, { bones, sides, points, scores: this.#scores, width, height, mirrored: this.mirrored });
     const age = performance.now() - this.#at;
+    clearTimeout(this.#later);
     if (age < GLIDE_MS && !this.#still.matches) this.#ask();
-    else setTimeout(() => this.#ask(), GONE_MS); // so that nobody's skeleton stays behind
+    else this.#later = setTimeout(() => this.#ask(), GONE_MS); // so that nobody's skeleton stays behind
   }
 }

@@ -152,7 +152,9 @@ export class Panel {
     this.#told = name;
     const { act, ...what } = NOTICES[name] ?? {};
     const run = name === "unknown" ? this.actions.exercises : this.actions.retry;
+    const hadFocus = this.notice.contains(document.activeElement);
     replace(this.notice, what.title ? statePanel({ ...what, actions: act ? [{ label: act, run }] : [] }) : null);
+    if (hadFocus) (this.notice.querySelector("button") ?? this.stopButton).focus();
   }
 
   #showSets(session, now) {

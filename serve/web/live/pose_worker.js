@@ -14,7 +14,7 @@ const [SHOULDERS, HIPS] = [[11, 12], [23, 24]];
 const PRESENT = 0.5;
 const CLEAR = 0.7;
 
-let athlete = null; // {image, region}: the picture's size, and the square in which the athlete is to be looked for
+let athlete = null; // {width, height, region}: the picture's size, and the square in which the athlete is to be looked for
 let models = null;
 const canvas = new OffscreenCanvas(1, 1);
 const context = canvas.getContext("2d", { willReadFrequently: true });

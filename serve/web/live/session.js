@@ -114,7 +114,10 @@ const changes = {
 
   hint: (state, { text, t }) => ({ hint: { text: sentence(text), until: t + HINT_SECONDS } }),
 
-  goodbye: (state, { seconds }) => ({ ...closeSet(state, state.labelled), seconds }),
+  goodbye: (state, { seconds }) => ({
+    ...closeSet(state, state.labelled),
+    seconds: state.sessions > 1 ? null : seconds, // of the last one only, if the service forgot one
+  }),
 
   ended: (state) => ({ ...closeSet(state, state.last ?? state.labelled), connection: "ended" }),
 };

@@ -209,7 +209,8 @@ export class Stream {
     }
     if (event.type === "goodbye") this.#goodbye = event;
     this.#options.onEvent(event);
-    if (event.type === "goodbye") this.#finish("ended");
+    // One that was not asked for comes before a close, which says how to go on.
+    if (event.type === "goodbye" && this.#bye) this.#finish("ended");
     else this.#pump();
   }
 
@@ -260,6 +261,7 @@ export class Stream {
     this.#attempt += 1;
     this.#tell(full ? "full" : "lost", detail);
     this.#setOverloaded(false);
+    this.#stopTimer(); // of a connection that came and went while the service was asked
     this.#timer = this.#env.setTimeout(() => this.#connect(), delay);
   }
 

@@ -17,6 +17,7 @@ const PICTURES_PER_S = 5;
 const JOINTS_PER_S = 10;
 const RENDER_MS = 250;
 const HIDDEN_S = 3;
+const PROBE_MS = 3000;
 
 const clock = () => performance.now() / 1000;
 
@@ -112,6 +113,8 @@ class LiveView {
       if (!current()) return camera.close();
       this.#camera = camera;
       this.#panel.shape(camera.aspect, camera.mirrored);
+      // A phone that is turned changes its picture.
+      this.#panel.video.onresize = () => current() && this.#panel.shape(camera.aspect, camera.mirrored);
       if (choices.place === "device") await this.#loadPose(current);
     } catch (error) {
       if (current()) this.#cannotStart(error);
@@ -144,7 +147,8 @@ class LiveView {
       url: api.streamUrl(),
       token: api.token,
       askToken: api.askToken,
-      probe: async () => (await fetch("/readyz")).status,
+      // In a dead network this would never end, and nothing is tried again before it does.
+      probe: async () => (await fetch("/readyz", { cache: "no-store", signal: AbortSignal.timeout(PROBE_MS) })).status,
       onEvent: (event) => current() && this.#happened(event),
       onState: (told) => current() && this.#connectionChanged(told),
     });
@@ -201,6 +205,7 @@ class LiveView {
       const notice = statePanel({ kind: "error", title: "The session has ended", text: sentence(told.detail), actions });
       this.#over({ state: "failed", notice });
     } else if (told.state !== "ended") this.#render();
+    else if (this.#camera) this.#over({ state: "ended", notice: null }); // not by `stop`, which has let go of it
   }
 
   /** End the session: the camera at once, then the service's last words. */
@@ -211,7 +216,11 @@ class LiveView {
       this.#panel.stopButton.textContent = "Stopping …";
     }
     this.#letGo();
-    if (!stream) return this.#leave();
+    if (!stream) {
+      this.#leave();
+      this.#focusStart();
+      return;
+    }
     await stream.bye();
     if (this.#stream === stream) this.#over({ state, notice });
   }
@@ -221,10 +230,21 @@ class LiveView {
     this.#session = reduce(this.#session, { type: "ended" });
     const session = this.#session;
     const seen = session.welcomed && (session.sets.length > 0 || state === "ended");
-    this.#leave({ state, notice, after: seen ? summaryPanel(session, () => this.start(), () => this.showStart()) : null });
+    this.#leave({ state, notice, after: seen ? summaryPanel(session, () => this.start(), () => this.#settings()) : null });
+    this.#focusStart();
     this.root.querySelector(".state button, .live-summary h1")?.focus();
     const { sets } = session;
     if (seen) announce(`The session is over: ${sets.length} ${sets.length === 1 ? "set" : "sets"}.`);
+  }
+
+  #settings() {
+    this.showStart();
+    this.#focusStart();
+  }
+
+  /** What had the focus is gone. */
+  #focusStart() {
+    this.root.querySelector(".live-start-button")?.focus();
   }
 
   /** Back to where a session can be started. */
@@ -282,7 +302,9 @@ class LiveView {
 
   async #keepAwake() {
     try {
-      this.#lock = await navigator.wakeLock?.request("screen");
+      const lock = await navigator.wakeLock?.request("screen");
+      if (this.#camera) this.#lock = lock;
+      else await lock?.release(); // the session ended meanwhile
     } catch {
       // The battery is low, or the page is hidden: the screen may go dark, and the session goes on.
     }

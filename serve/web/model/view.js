@@ -28,7 +28,7 @@ export async function mount(root, { api, layouts }) {
   async function load({ quiet = false } = {}) {
     if (!quiet) {
       root.dataset.state = "loading";
-      replace(root, heading(), statePanel({ kind: "busy", title: "Asking which model answers …" }));
+      put(heading(), statePanel({ kind: "busy", title: "Asking which model answers …" }));
     }
     const [told, exercises] = await Promise.allSettled([
       api.getJson("/v1/model/report"),
@@ -45,6 +45,13 @@ export async function mount(root, { api, layouts }) {
     if (!report.data) facts = await api.getJson("/v1/model").catch(() => null);
     if (exercises.value) figures = figuresPanel(exercises.value, layouts, report.classes);
     show(before !== undefined && before !== report.model_version ? before : null);
+  }
+
+  /** In the place of all; what had the focus is gone, and whoever uses a keyboard goes on at the beginning. */
+  function put(...children) {
+    const hadFocus = root.contains(document.activeElement);
+    replace(root, children);
+    if (hadFocus) root.querySelector("h1").focus({ preventScroll: true });
   }
 
   function show(before) {
@@ -79,8 +86,14 @@ export async function mount(root, { api, layouts }) {
   function fail(error) {
     const text = error instanceof api.ProblemError ? error.detail : "The service cannot be reached: see that it runs and that you are connected.";
     root.dataset.state = "failed";
-    const actions = [{ label: "Try again", run: () => load(), primary: true }];
-    replace(root, heading(), statePanel({ kind: "error", title: "Nothing is known of the model now", text, actions }));
+    const actions = [{ label: "Try again", run: again, primary: true }];
+    put(heading(), statePanel({ kind: "error", title: "Nothing is known of the model now", text, actions }));
+  }
+
+  async function again() {
+    await load();
+    clearTimeout(timer);
+    if (visible) timer = setTimeout(poll, POLL_MS); // it may have stopped for want of a token
   }
 
   /** Whether another version answers now, or one was refused; then all of it is fetched again. */
