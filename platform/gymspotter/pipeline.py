@@ -20,7 +20,7 @@ import mlflow
 import tyro
 
 from gymspotter import __version__, registry, storage
-from gymspotter.aliases import CHALLENGER, champion, version_at
+from gymspotter.aliases import champion, version_at
 from gymspotter.assessment import assess
 from gymspotter.catalog import Entry, read_catalog
 from gymspotter.distributed import Workers
@@ -227,7 +227,7 @@ class _Pipeline:
                 "sweep": name,
                 "run_id": found.run_id,
                 "versions": found.versions,
-                "challenger": version_at(CHALLENGER),
+                "challenger": next(iter(found.versions.values())),  # of the best Transformer, or else of all
             }
 
         def there(outputs: Plain) -> bool:
@@ -292,7 +292,7 @@ class _Pipeline:
 
         def work() -> Plain:
             use_store(self.options.tracking_uri, existing=True)
-            if gate["verdict"] == "promote":
+            if gate["verdict"] == "promote" and champion() != challenger:  # unless a run that was stopped did it
                 if champion() != gate["champion"]:
                     raise InputError(
                         f"version {champion()} has become the champion since version {challenger} was compared with "
