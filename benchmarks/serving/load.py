@@ -106,7 +106,7 @@ class Crowd:
 
     async def hold(self, seconds: float) -> Held:
         """Watch for so long."""
-        # The generator's own garbage collection takes half a second, and what was due meanwhile is sent in one burst: that
+        # The generator's own garbage collection takes half a second, and what was due then is sent in one burst: that
         # is over before anything is measured.
         gc.collect()
         gc.disable()
