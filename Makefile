@@ -3,6 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 MMPOSE := .venv/.mmpose
+APT := sh -c 'sudo=$$([ "$$(id -u)" = 0 ] || echo sudo); $$sudo apt-get update -qq && $$sudo apt-get install -y -qq "$$@"' apt
 
 .PHONY: help setup mmpose browser pose-pack demo test test-slow lint format lock bench docs clean
 help:
@@ -29,10 +30,11 @@ $(MMPOSE): $(INSTALLED) platform/gymspotter/pose/mmpose_imports.py
 		$$($(BIN)/python -c 'from gymspotter.pose.mmpose_imports import PINS; print(*PINS)')
 	touch $@
 
-# The page is tested in a real browser, a package of the distribution: nothing is installed where there is one.
+# What the page's tests need beside Python: a real browser, and npm, by which the pose pack is fetched. Packages of the
+# distribution; nothing is installed where they are there.
 browser:
-	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || \
-		{ sudo=$$([ "$$(id -u)" = 0 ] || echo sudo); $$sudo apt-get update -qq && $$sudo apt-get install -y -qq chromium; }
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || $(APT) chromium
+	@command -v npm >/dev/null || $(APT) npm
 
 pose-pack: setup
 	$(BIN)/python -m serve.pose_pack

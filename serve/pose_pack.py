@@ -23,8 +23,9 @@ from pathlib import Path, PurePosixPath
 
 from gymspotter.errors import InputError
 from gymspotter.pose.weights import blazepose_files
+from serve.http.page import POSE_PACK, WEB
 
-POSE_PACK = Path(__file__).parent / "web" / "vendor" / "pose"
+FOLDER = WEB / POSE_PACK
 PACKAGE = "@litertjs/core@2.5.3"
 INTEGRITY = "sha512-PlGmbMOq9WitX7FO0jhbdJw9GthatsyuCQXjTt/wJZo0FLaw48q4tz8IwqgqCIkviYGr9OFDL1kCnN4nzWoyJQ=="
 # The script is published for <script> tags; with this line a module worker can import it.
@@ -40,7 +41,7 @@ pose_landmark_full.tflite      MediaPipe Pose's models, unchanged, from the Pyth
 """
 
 
-def is_built(folder: Path = POSE_PACK) -> bool:
+def is_built(folder: Path = FOLDER) -> bool:
     """Whether the pack in ``folder`` is this version's, and every file of it is whole."""
     try:
         manifest = json.loads((folder / _MANIFEST).read_text())
@@ -49,7 +50,7 @@ def is_built(folder: Path = POSE_PACK) -> bool:
         return False
 
 
-def build(folder: Path = POSE_PACK, fetch: Callable[[Path], Path] | None = None) -> bool:
+def build(folder: Path = FOLDER, fetch: Callable[[Path], Path] | None = None) -> bool:
     """Build the pack; False if it was built already.
 
     Args:
@@ -79,7 +80,12 @@ def build(folder: Path = POSE_PACK, fetch: Callable[[Path], Path] | None = None)
             (made / _MANIFEST).write_text(json.dumps({"package": PACKAGE, "files": _hashes(made)}, indent=2) + "\n")
             if folder.exists():
                 folder.rename(old)
-            made.rename(folder)
+            try:
+                made.rename(folder)
+            except OSError:
+                if old.exists():
+                    old.rename(folder)
+                raise
     except OSError as error:
         raise InputError(f"the pose pack cannot be kept in {folder} ({error.strerror or error}).") from error
     return True
@@ -164,8 +170,8 @@ def main() -> None:
     except InputError as error:
         print(f"pose pack: {error}", file=sys.stderr)
         sys.exit(2)
-    files = sorted(POSE_PACK.iterdir())
-    print(f"{POSE_PACK}: {'built' if new else 'is there already'}")
+    files = sorted(FOLDER.iterdir())
+    print(f"{FOLDER}: {'built' if new else 'is there already'}")
     for path in files:
         print(f"{path.stat().st_size / 1e6:8.2f} MB  {path.name}")
     print(f"{sum(path.stat().st_size for path in files) / 1e6:8.2f} MB  in all")

@@ -24,6 +24,8 @@ class ServeOptions:
     """Alias or version of the registered model; an alias is followed."""
     tracking_uri: str | None = None
     """MLflow's store; by default MLFLOW_TRACKING_URI, else sqlite:///mlflow.db."""
+    mlflow_url: str | None = None
+    """Where browsers find MLflow, for the page's link; by default the store, if it is a server."""
     tokens: str | None = None
     """File of the tokens that may ask (see `gymspotter token`); by default this machine may, and nobody else."""
     origins: tuple[str, ...] = ()
@@ -56,6 +58,7 @@ class ServeOptions:
         return AppSettings(
             model=self.model,
             tracking_uri=tracking_uri,
+            mlflow_url=self.mlflow_url,
             tokens=self.tokens,
             origins=self.origins,
             video_uris=self.video_uris,

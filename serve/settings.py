@@ -15,6 +15,10 @@ class AppSettings(BaseModel):
     # The model.
     model: Annotated[str, Field(description="Alias or version to serve; an alias is followed.")] = CHAMPION
     tracking_uri: Annotated[str | None, Field(description="MLflow's store; by default MLFLOW_TRACKING_URI.")] = None
+    mlflow_url: Annotated[
+        str | None,
+        Field(description="Where browsers find MLflow; by default tracking_uri, if a server."),
+    ] = None
     poll_seconds: Annotated[float, Field(gt=0, description="How often the alias is looked up.")] = 5.0
     shadow: Annotated[float, Field(ge=0, le=1, description="Share of segments that the challenger answers too.")] = 0.0
     challenger: Annotated[str, Field(description="Alias of the model in the shadow.")] = CHALLENGER

@@ -11,147 +11,36 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Literal, get_args
 
 import mlflow
-import tyro
 
 from gymspotter import __version__, registry, storage
 from gymspotter.aliases import champion, version_at
 from gymspotter.assessment import assess
 from gymspotter.catalog import Entry, read_catalog
-from gymspotter.distributed import Workers
 from gymspotter.errors import InputError
-from gymspotter.extract import NOTE, ExtractOptions, extract
+from gymspotter.extract import NOTE, extract
 from gymspotter.labelled import read_labelled
 from gymspotter.lock import only_writer
+from gymspotter.pipeline_options import STAGES, PipelineOptions
 from gymspotter.policy import Policy, read_policy
-from gymspotter.promote import PromoteOptions, judge, promote_judged
+from gymspotter.promote import judge, promote_judged
 from gymspotter.stages import Plain, Stages, digest
 from gymspotter.sweeps.options import TuneOptions
 from gymspotter.sweeps.report import ReportOptions, report
 from gymspotter.sweeps.space import Space, read_space
 from gymspotter.tracking import use_store
-from gymspotter.tune import resumable, sides_for, tune
+from gymspotter.tune import begun, sides_for, tune
 
-Stage = Literal["extract", "tune", "evaluate", "gate", "promote"]
-STAGES: tuple[Stage, ...] = get_args(Stage)
 # Where the sweep's things are and how fast it goes; its data and its space are told apart by what is in them.
 _OF_NO_MATTER = (
     "name", "tracks", "also", "folder", "tracking_uri", "artifacts", "space",
     "cluster", "parallel", "cpus_per_trial", "gpus_per_trial",
 )  # fmt: skip
 _TOLERANCE = 0.005  # of a score, between the registered model and the one that was trained: a segment in two hundred
-
-
-@dataclass(frozen=True, kw_only=True)
-class PipelineOptions:
-    """Extract what is new, search models on all of it, and promote the best if it passes the gate."""
-
-    videos: Annotated[str, tyro.conf.Positional]
-    """Folder with one folder per exercise, or a manifest, as for `gymspotter extract`; also s3://, gs://."""
-    out: str = "runs/pipeline"
-    """Where tracks, sweeps and the stages' records are kept, reachable by all nodes: a folder, s3:// or gs://."""
-    also: tuple[str, ...] = ()
-    """More stores of tracks, for the training side only."""
-    estimator: str = ExtractOptions.estimator
-    """Pose estimator: blazepose (CPU), or mmpose (GPU or CPU)."""
-    actors: int | None = None
-    """Worker processes of the extraction; by default one per CPU of the cluster."""
-    gpus_per_actor: float = 0.0
-    """Share of a GPU that each of them gets."""
-    map: dict[str, str] = field(default_factory=dict)
-    """More spellings of exercises: --map "kniebeuge" "squat"."""
-    held_out: float = 0.15
-    """Share of the groups (people, sessions, videos), chosen by their names, that no sweep ever learns from: there the
-    gate compares. 0 leaves it what neither model happens to have seen."""
-    space: Path | None = None
-    """YAML file that overrides parts of the sweep's search space."""
-    models: tuple[str, ...] = ()
-    """Only these models; all of the space by default."""
-    trials: int = TuneOptions.trials
-    """Trial budget of the sweep."""
-    minutes: float = 0.0
-    """Time budget of the search; 0 for none."""
-    epochs: int = TuneOptions.epochs
-    """Epochs of a trial that runs to the end, and of the finals."""
-    finalists: int = 0
-    """So many of the best trials go on to the finals; 0 for the best of every model and undersampling."""
-    seeds: int = TuneOptions.seeds
-    """Seeds of the finals."""
-    seed: int = 0
-    """Seed of the split, the search and the trials."""
-    cpus_per_trial: float = 1.0
-    """CPUs of a trial; may be a fraction."""
-    gpus_per_trial: float = 0.0
-    """GPUs of a trial; 0.1 lets ten trials share one."""
-    cluster: tyro.conf.OmitArgPrefixes[Workers] = field(default_factory=lambda: Workers(workers=1))
-    """How the winners' last training is spread over a cluster."""
-    policy: Path | None = None
-    """YAML file with what may not get worse; see docs/registry.md for the default."""
-    until: Stage = "promote"
-    """The last stage to run."""
-    again: Literal["", "extract", "tune", "evaluate", "gate", "promote"] = ""
-    """Run this stage and those after it, even if nothing has changed."""
-    tracking_uri: str | None = None
-    """MLflow's store; by default MLFLOW_TRACKING_URI, else sqlite:///mlflow.db."""
-    artifacts: Path | None = None
-    """Folder for the files of a new MLflow experiment; by default MLflow's own."""
-
-    def __post_init__(self) -> None:
-        if self.until not in STAGES:
-            raise InputError(f"until is {self.until!r}: use one of {', '.join(STAGES)}.")
-        if self.again and self.again not in STAGES:
-            raise InputError(f"again is {self.again!r}: use one of {', '.join(STAGES)}.")
-        self.extraction, self.sweep("check")  # what they refuse is refused before anything runs
-
-    @property
-    def tracks(self) -> str:
-        """The store of tracks."""
-        return storage.join(self.out, "tracks")
-
-    @property
-    def extraction(self) -> ExtractOptions:
-        """The options of the stage extract."""
-        return ExtractOptions(
-            videos=self.videos,
-            out=self.tracks,
-            estimator=self.estimator,
-            actors=self.actors,
-            gpus_per_actor=self.gpus_per_actor,
-            map=self.map,
-        )
-
-    def sweep(self, name: str) -> TuneOptions:
-        """The options of the stage tune, for a sweep of that name."""
-        return TuneOptions(
-            tracks=self.tracks,
-            also=self.also,
-            name=name,
-            space=self.space,
-            models=self.models,
-            trials=self.trials,
-            minutes=self.minutes,
-            epochs=self.epochs,
-            finalists=self.finalists,
-            seeds=self.seeds,
-            seed=self.seed,
-            held_out=self.held_out,
-            cpus_per_trial=self.cpus_per_trial,
-            gpus_per_trial=self.gpus_per_trial,
-            cluster=self.cluster,
-            folder=storage.join(self.out, "sweeps"),
-            tracking_uri=self.tracking_uri,
-            artifacts=self.artifacts,
-        )
-
-    @property
-    def judged(self) -> PromoteOptions:
-        """The options of the stages gate and promote."""
-        return PromoteOptions(tracks=self.tracks, policy=self.policy, tracking_uri=self.tracking_uri)
 
 
 def pipeline(options: PipelineOptions) -> dict[str, Plain]:
@@ -217,14 +106,13 @@ class _Pipeline:
         for name in _OF_NO_MATTER:
             del asked[name]
         inputs = {"gymspotter": __version__, "data": self._data, "space": digest(str(self._space)), **asked}
-        name = f"pipeline-{digest(inputs)}"
 
         def work() -> Plain:
-            sweep = self.options.sweep(name)
-            found = tune(resumable(sweep))
+            sweep = self._latest_sweep(f"pipeline-{digest(inputs)}")
+            found = tune(replace(sweep, resume=begun(sweep)))
             assert found is not None
             return {
-                "sweep": name,
+                "sweep": sweep.name,
                 "run_id": found.run_id,
                 "versions": found.versions,
                 "challenger": next(iter(found.versions.values())),  # of the best Transformer, or else of all
@@ -238,6 +126,15 @@ class _Pipeline:
                 return False
 
         return self.stages.run("tune", inputs, work, there=there)
+
+    def _latest_sweep(self, name: str) -> TuneOptions:
+        """The last sweep that was begun of these inputs, or the first; if it is to be done again, a further one."""
+        number = 1
+        while begun(self.options.sweep(f"{name}-{number + 1}")):
+            number += 1
+        if self.stages.forced("tune") and begun(self.options.sweep(f"{name}-{number}")):
+            number += 1
+        return self.options.sweep(f"{name}-{number}")
 
     def _evaluate(self) -> Plain:
         """The challenger as it will be served answers the test side once more; the sweep's report goes to its run."""
@@ -272,7 +169,7 @@ class _Pipeline:
         inputs = {"challenger": self.done["tune"]["challenger"], "data": self._data, "policy": asdict(policy)}
 
         def work() -> Plain:
-            evidence = judge(_of(options, inputs["challenger"]))
+            evidence = judge(replace(options, challenger=inputs["challenger"]))
             if evidence is None:
                 return {"verdict": "champion", "champion": inputs["challenger"], "why": ""}
             failed = [check.name for check in evidence.verdict.checks if not check.holds]
@@ -316,7 +213,3 @@ def _listed(entries: Sequence[Entry]) -> list[list[object]]:
 
     with ThreadPoolExecutor(16) as threads:  # a request each where they are in a bucket
         return list(threads.map(row, entries))
-
-
-def _of(options: PromoteOptions, challenger: str) -> PromoteOptions:
-    return PromoteOptions(**(vars(options) | {"challenger": challenger}))

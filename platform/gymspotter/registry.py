@@ -155,12 +155,12 @@ def unseen(version: str, segments: Segments) -> NDArray[np.bool_]:
     return ~(np.isin(segments.video_ids, seen["videos"]) | np.isin(segments.groups, seen["groups"]))
 
 
-def page_of(version: str) -> str | None:
-    """The address of a version's page in MLflow, without the user and password of the registry's.
+def page_of(version: str, server_url: str | None = None) -> str | None:
+    """The address of a version's page in MLflow, at ``server_url`` or else at the registry, without user and password.
 
-    None where the registry is no server that a browser could ask.
+    None where that is no server that a browser could ask.
     """
-    server = urlsplit(mlflow.get_registry_uri())
+    server = urlsplit(server_url or mlflow.get_registry_uri())
     if server.scheme not in ("http", "https") or not server.hostname:
         return None
     host = server.netloc.rpartition("@")[2]

@@ -14,6 +14,7 @@ from typing import Any
 
 from gymspotter import storage
 from gymspotter.errors import InputError
+from gymspotter.lock import check_writer
 
 Plain = dict[str, Any]  # what JSON can say
 
@@ -55,13 +56,14 @@ class Stages:
             there: whether what it made before, which its outputs tell of, is still there.
         """
         inputs = json.loads(json.dumps(inputs))  # as they will be read again
-        self._forced = self._forced or name == self._again
+        self._forced = self.forced(name)
         before = self.read(name)
         why = self._why(before, inputs, there)
         if before is not None and not why:
             self._say(f"{name}: nothing has changed since {before.ended}, passed over")
             return before.outputs
         self._say(f"{name}: {why}")
+        check_writer(self.folder)
         # From here on the old outcome is none any more, also if this one is stopped.
         storage.remove(self._place(name))
         began = time.monotonic()
@@ -72,9 +74,14 @@ class Stages:
             seconds=round(time.monotonic() - began, 1),
             ended=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         )
+        check_writer(self.folder)  # after a lost lease another run may have it
         storage.write_whole(self._place(name), (json.dumps(asdict(done), indent=1) + "\n").encode())
         self._say(f"{name}: done in {done.seconds:.0f} s")
         return outputs
+
+    def forced(self, name: str) -> bool:
+        """Whether a stage is run even if nothing has changed: it is ``again``, or after it."""
+        return self._forced or name == self._again
 
     def read(self, name: str) -> Done | None:
         """The stage as it ended the last time; None if it never did.

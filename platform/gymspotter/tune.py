@@ -77,10 +77,9 @@ def tune(options: TuneOptions) -> Sweep | None:
         return _Driver(options, space, data, sides, folder, store).run()
 
 
-def resumable(options: TuneOptions) -> TuneOptions:
-    """The options with ``resume`` as it has to be: True if a sweep of that name was begun, whatever came of it."""
-    begun = storage.info(storage.join(options.folder, options.name, _FILE)) is not None
-    return replace(options, resume=begun)
+def begun(options: TuneOptions) -> bool:
+    """Whether a sweep of that name was begun in that folder, whatever came of it."""
+    return storage.info(storage.join(options.folder, options.name, _FILE)) is not None
 
 
 def sides_for(options: TuneOptions, space: Space, data: LabelledTracks) -> Split:

@@ -3,12 +3,14 @@
 import asyncio
 import io
 import json
+import logging
 from functools import cache
 from typing import Any
 
 import numpy as np
 from fastapi import FastAPI, Request
 from fastapi.responses import Response
+from pydantic import ValidationError
 
 from gymspotter.registry import MODEL_NAME, page_of
 from gymspotter.skeleton import CANONICAL, LAYOUTS
@@ -29,11 +31,15 @@ from serve.http.schemas import Health, ModelResponse
 _REFUSALS = (401, 403, 429, 500)
 _MEASURED = ("confusion", "per_class", "reliability", "uncalibrated")
 # Only the client itself may keep an answer: another one would need a token of its own.
-_KEPT = "private, max-age=3600"
+_KEPT = "private, no-cache"  # kept, and asked about each time, as the page's files are
+_log = logging.getLogger(__name__)
 
 
-def add_about(api: FastAPI, backend: Backend) -> None:
-    """Add /v1/model, /v1/model/report, /v1/layouts, /v1/exercises, /healthz and /readyz."""
+def add_about(api: FastAPI, backend: Backend, mlflow_url: str | None = None) -> None:
+    """Add /v1/model, /v1/model/report, /v1/layouts, /v1/exercises, /healthz and /readyz.
+
+    ``mlflow_url`` is where browsers find MLflow, if not where the registry is.
+    """
 
     @api.get("/v1/model", summary="Which model answers", responses=documented(*_REFUSALS, 503))
     async def model() -> ModelResponse:
@@ -66,8 +72,7 @@ def add_about(api: FastAPI, backend: Backend) -> None:
         """
         current, status = loaded(backend), backend.status()
         facts = current.facts
-        # Checked here: whoever may write to the registry might have put anything there.
-        card = None if facts.report is None else ReportCard.model_validate(facts.report)
+        card = _card(facts.report)
         data = None
         if card:
             data = DataOut(
@@ -83,7 +88,7 @@ def add_about(api: FastAPI, backend: Backend) -> None:
             commit=facts.commit,
             following=_following(status),
             refused=status.get("refused"),
-            mlflow=page_of(current.version),
+            mlflow=page_of(current.version, mlflow_url),
         )
 
     @api.get(
@@ -114,6 +119,15 @@ def add_about(api: FastAPI, backend: Backend) -> None:
     @api.get("/readyz", summary="Whether the service can name exercises", responses=documented(500, 503))
     async def readyz() -> Health:
         return Health(status="ready", model_version=loaded(backend).version)
+
+
+def _card(report: dict[str, Any] | None) -> ReportCard | None:
+    """Checked here: whoever may write to the registry might have put anything there."""
+    try:
+        return None if report is None else ReportCard.model_validate(report)
+    except ValidationError as error:
+        _log.warning("the report of the model that answers is not shown: %s", error)
+        return None
 
 
 def _following(status: dict[str, Any]) -> str | None:

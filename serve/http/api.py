@@ -168,8 +168,8 @@ def build_api(
             async for text in sent:
                 yield text
 
-    add_about(api, backend)
-    add_page(api)
+    add_about(api, backend, settings.mlflow_url)
+    add_page(api, max_body_mb=settings.max_body_mb)
 
     def openapi() -> dict[str, Any]:
         if not api.openapi_schema:

@@ -15,6 +15,8 @@ from fastapi.responses import FileResponse, JSONResponse, Response
 from starlette.exceptions import HTTPException
 
 from gymspotter import __version__
+from gymspotter.labels import EXERCISES
+from gymspotter.repetitions import is_counted
 from serve.http.etags import etag_of, unchanged
 
 WEB = Path(__file__).parents[1] / "web"
@@ -38,8 +40,10 @@ def is_page(path: str) -> bool:
     return path == "/" or path.startswith("/web/")
 
 
-def add_page(api: FastAPI, folder: Path = WEB) -> None:
+def add_page(api: FastAPI, folder: Path = WEB, *, max_body_mb: int | None = None) -> None:
     """Add `/`, `/web/settings.json` and `/web/...`: all that is in ``folder``.
+
+    The page refuses a larger upload than ``max_body_mb`` before it is sent.
 
     They are ordinary routes and no mounted application, so that requests are counted by route, and one that finds
     nothing is answered with a problem document as everywhere else.
@@ -51,7 +55,12 @@ def add_page(api: FastAPI, folder: Path = WEB) -> None:
 
     @api.api_route("/web/settings.json", methods=_READ, include_in_schema=False)
     def settings(request: Request) -> Response:
-        content = {"video_stays_here": (folder / POSE_PACK).is_dir(), "version": __version__}
+        content = {
+            "video_stays_here": (folder / POSE_PACK).is_dir(),
+            "version": __version__,
+            "held": [name for name in EXERCISES if not is_counted(name)],
+            "max_body_mb": max_body_mb,
+        }
         return JSONResponse(content, headers=_headers(request, folder))
 
     @api.api_route("/web/{path:path}", methods=_READ, include_in_schema=False)
@@ -73,7 +82,7 @@ def content_security_policy(host: str, *, pose_pack: bool) -> str:
             "img-src 'self' blob: data:",
             "media-src 'self' blob:",
             f"connect-src 'self'{sockets}",
-            "worker-src 'self' blob:",
+            "worker-src 'self'",
             "font-src 'self'",
             "manifest-src 'self'",
             "base-uri 'none'",

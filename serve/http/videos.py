@@ -82,7 +82,7 @@ def skeletonise(
         seconds = (decoder.probe(str(video)) if decoder else probe(video)).seconds
         if seconds > max_seconds:
             raise InputError(
-                f"file {UPLOAD!r} is {seconds:.0f} s long: send at most {max_seconds:.0f} s, or use "
+                f"file {UPLOAD!r} is {_short(seconds)} s long: send at most {max_seconds:g} s, or use "
                 "`gymspotter extract`."
             )
         frames = len(grid_times(0.0, seconds, fps))
@@ -108,6 +108,10 @@ def skeletonise(
     except InputError as error:
         raise InputError(str(error).replace(repr(UPLOAD), repr(name))) from error
     return Skeletonised(tracks=tracks, seconds=seconds, frames=frames)
+
+
+def _short(seconds: float) -> str:
+    return f"{seconds:.1f}".removesuffix(".0")
 
 
 async def save_video(request: Request, media_type: str, folder: Path, *, uris: Sequence[str], limit: int) -> str:

@@ -47,6 +47,20 @@ export function drawSkeleton(context, { bones, points, scores, width, height, mi
   context.restore();
 }
 
+/**
+ * Points on the way from some to others. What is there on one side only is shown for the half that is nearer to it.
+ * @param {([number, number] | null)[]} from
+ * @param {([number, number] | null)[]} to
+ * @param {number} share 0..1 of the way
+ */
+export function between(from, to, share) {
+  return from.map((a, joint) => {
+    const b = to[joint];
+    if (!a || !b) return share < 0.5 ? a : b;
+    return [a[0] + share * (b[0] - a[0]), a[1] + share * (b[1] - a[1])];
+  });
+}
+
 /** Of each joint of a layout "l", "r" or "", by its name. */
 export function sidesOf(layout) {
   return layout.joints.map((name) => (name.startsWith("l_") ? "l" : name.startsWith("r_") ? "r" : ""));

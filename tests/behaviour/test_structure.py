@@ -14,6 +14,7 @@ SHELLS = {
     "extract",
     "gate",
     "pipeline",
+    "pipeline_options",
     "progress",
     "promote",
     "promote_page",

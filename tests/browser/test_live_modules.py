@@ -1,51 +1,24 @@
 """The live view's modules without its page, in a real browser: what a session shows, and streams that are cut."""
 
-import functools
-import http.server
-import os
-import shutil
-import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
+from playwright.sync_api import Page, sync_playwright
 
+from tests.browser.web_page import chromium, modules_alone
 from tests.client_service import serving, wired
 from tests.stream_server import squats
 
-sync_api = pytest.importorskip("playwright.sync_api")
-
-WEB = Path(__file__).parents[2] / "serve" / "web"
 Run = Callable[..., Any]
-
-
-class _Files(http.server.SimpleHTTPRequestHandler):
-    """serve/web below /web/, and an empty page at any other place."""
-
-    def do_GET(self) -> None:
-        if self.path.startswith("/web/"):
-            super().do_GET()
-            return
-        self.send_response(200)
-        self.send_header("Content-Type", "text/html")
-        self.end_headers()
-        self.wfile.write(b"<!doctype html><title>empty</title>")
-
-    def translate_path(self, path: str) -> str:
-        return super().translate_path(path.removeprefix("/web"))
-
-    def log_message(self, *_: Any) -> None:
-        pass
 
 
 @pytest.fixture(scope="module")
 def origin() -> Iterator[str]:
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_Files, directory=str(WEB))) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
+    with modules_alone() as address:
+        yield address
 
 
 @pytest.fixture(scope="module")
@@ -54,31 +27,25 @@ def run(origin: str) -> Iterator[Run]:
 
     Playwright has a thread of its own, because one thread has room for one of it only, and other tests may use theirs.
     """
-    chromium = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+    opened = ExitStack()
 
-    def begin() -> tuple[Any, Any, Any]:
-        playwright = sync_api.sync_playwright().start()
-        arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
-        browser = playwright.chromium.launch(executable_path=chromium, args=arguments)
+    def begin() -> Page:
+        browser = opened.enter_context(chromium(opened.enter_context(sync_playwright())))
         page = browser.new_page()
         page.goto(origin)
-        return playwright, browser, page
-
-    def evaluate(script: str, argument: Any = None) -> Any:
-        return page.evaluate(script, argument)
+        return page
 
     with ThreadPoolExecutor(1) as thread:
-        playwright, browser, page = thread.submit(begin).result()
-        yield lambda *arguments: thread.submit(evaluate, *arguments).result(60)
-        thread.submit(browser.close).result()
-        thread.submit(playwright.stop).result()
+        page = thread.submit(begin).result()
+        yield lambda script, argument=None: thread.submit(page.evaluate, script, argument).result(60)
+        thread.submit(opened.close).result()
 
 
 # What a session shows.
 
 REPLAY = """async (events) => {
   const session = await import("/web/live/session.js");
-  let state = session.begin();
+  let state = session.begin(["plank"]);
   const said = [];
   for (const event of events) {
     const before = state;
@@ -198,6 +165,20 @@ def test_a_session_that_the_service_forgot_keeps_its_sets(run: Run) -> None:
     assert shown["total"] == {"sets": 2, "repetitions": 2}
 
 
+def test_a_session_that_begins_anew_says_so(run: Run) -> None:
+    again = WELCOME | {"t": 20.0}
+    shown = run(REPLAY, [OPEN, WELCOME | {"t": 0.0}, label(12.0), again])
+    assert "new session" in shown["hint"]
+    assert [sentence for sentence in shown["said"] if "new session" in sentence] == [shown["hint"]]
+    assert run(REPLAY, [OPEN, WELCOME | {"t": 0.0}, label(12.0), again | {"resumed": True}])["hint"] is None
+
+
+def test_a_set_whose_start_was_passed_over_is_counted_all_the_same(run: Run) -> None:
+    shown = run(REPLAY, [OPEN, WELCOME, label(12.0), rep(12.0, 3)])
+    assert shown["total"] == {"sets": 1, "repetitions": 3}
+    assert shown["all"][-1]["exercise"] == "squat"
+
+
 def test_a_new_span_of_the_timeline_goes_over_what_was_there(run: Run) -> None:
     spans = run("""async () => {
       const { paint } = await import("/web/live/session.js");
@@ -217,9 +198,9 @@ def test_a_file_of_the_sets_has_times_from_the_first_picture(run: Run) -> None:
         { exercise: "squat", since: 102.43, until: 118, repetitions: 6 },
         { exercise: "plank", since: 130, until: 150, repetitions: 0 },
       ];
-      return csv(table({ first: 100, sets }));
+      return csv(table({ first: 100, sets, held: ["plank"] }));
     }""")
-    assert text == "set,exercise,start,end,repetitions\n1,squat,2.4,18,6\n2,plank,30,50,\n"
+    assert text == "set,exercise,start,end,repetitions\r\n1,squat,2.4,18,6\r\n2,plank,30,50,\r\n"
 
 
 # Streams, with the service's real end.
@@ -546,6 +527,72 @@ def test_a_bye_that_is_not_answered_ends_the_session_all_the_same(run: Run) -> N
     assert goodbye is None
     assert states[-1] == "ended"
     assert count == 0
+
+
+def test_a_bye_whose_connection_comes_back_waits_for_what_is_still_to_be_sent(run: Run) -> None:
+    early, states, said = play(
+        run,
+        """
+        const stream = begun({ poses: false });
+        sockets[0].welcome();
+        sockets[0].onclose({ code: 1006 });
+        for (let t = 1; t <= 5; t++) stream.sendPicture(t, jpeg);
+        const leaving = stream.bye();
+        await pass(3.5);
+        sockets.at(-1).welcome({ resumed: true });
+        await pass(3);
+        const early = states.includes("ended");
+        sockets.at(-1).hear({ type: "goodbye", sets: [], seconds: 5 });
+        await leaving;
+        return [early, states, sockets.at(-1).sent.slice(1)];""",
+    )
+    assert early is False  # four seconds are for a connection that does not come back
+    assert states[-1] == "ended"
+    assert said == [1, 2, 3, 4, 5, {"type": "bye"}]
+
+
+def test_a_service_that_is_slower_than_the_camera_is_caught_up_with_by_leaving_frames_out(run: Run) -> None:
+    waiting = play(
+        run,
+        """
+        const stream = begun();
+        sockets[0].welcome();
+        sockets[0].onclose({ code: 1006 });
+        let t = 0;
+        const film = async (seconds, answers) => {
+          for (const end = now + seconds; now < end; ) {
+            stream.sendPicture((t += 0.2), jpeg);
+            // Four poses a second, where five pictures a second are taken.
+            if (answers && Math.round(now * 5) % 5) {
+              sockets.at(-1).hear({ type: "pose", t: sockets.at(-1).times.at(-1), image_xy: [], scores: [] });
+            }
+            await pass(0.2);
+          }
+        };
+        await film(20, false);
+        sockets.at(-1).welcome({ resumed: true });
+        const before = stream.counts.waiting;
+        await film(60, true);
+        return [before, stream.counts.waiting];""",
+    )
+    assert waiting[0] > 80
+    assert waiting[1] < 20
+
+
+@pytest.mark.parametrize(("welcomed", "told"), [(False, "full"), (True, "lost")])
+def test_503_says_full_to_newcomers_only(run: Run, welcomed: bool, told: str) -> None:
+    """A service that has our session and says so is starting again: half a minute is not to be waited away."""
+    script = """
+        begun({ probe: async () => 503 });
+        if (WELCOMED) {
+          sockets[0].welcome();
+          sockets[0].onclose({ code: 1006 });
+          await pass(0.5);
+        }
+        sockets.at(-1).onclose({ code: 1006 });
+        await pass(0.01);
+        return states.at(-1);"""
+    assert play(run, script.replace("WELCOMED", "true" if welcomed else "false")) == told
 
 
 def test_frames_are_written_as_the_protocol_says(run: Run) -> None:

@@ -2,26 +2,20 @@
 
 import copy
 import json
-import shutil
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect, sync_playwright
 
 from gymspotter.labels import EXERCISES
 from gymspotter.skeleton import CANONICAL, LAYOUTS
-from serve.http.page import WEB
+from serve.http.page import WEB, content_security_policy, media_type
+from tests.browser.web_page import chromium
 
-sync_api = pytest.importorskip("playwright.sync_api")
-expect = sync_api.expect
-
-POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)
-TYPES = {".js": "text/javascript", ".css": "text/css", ".html": "text/html", ".svg": "image/svg+xml"}
 CLASSES = ["leg extension", "plank", "push-up", "squat"]
 CONFUSION = [[17, 0, 0, 3], [0, 30, 1, 0], [0, 2, 23, 0], [3, 0, 0, 17]]
 WHOLE: dict[str, Any] = {
@@ -105,7 +99,7 @@ class Service:
         if said is not None:
             return 200, "application/json", json.dumps(said).encode()
         if file.is_file() and not path.startswith("/v1/"):
-            return 200, TYPES.get(file.suffix, "application/octet-stream"), file.read_bytes()
+            return 200, media_type(file.name), file.read_bytes()
         return 404, "application/json", b"{}"
 
 
@@ -119,7 +113,7 @@ def served() -> Iterator[tuple[Service, str]]:
             self.send_response(status)
             for name, value in (("Content-Type", kind), ("Content-Length", str(len(body)))):
                 self.send_header(name, value)
-            self.send_header("Content-Security-Policy", POLICY)
+            self.send_header("Content-Security-Policy", content_security_policy(self.headers["Host"], pose_pack=False))
             self.end_headers()
             self.wfile.write(body)
 
@@ -136,14 +130,8 @@ def served() -> Iterator[tuple[Service, str]]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if program is None:
-        pytest.skip("there is no Chromium here")
-    with sync_api.sync_playwright() as playwright:
-        arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
-        opened = playwright.chromium.launch(executable_path=program, args=arguments)
-        yield opened
-        opened.close()
+    with sync_playwright() as playwright, chromium(playwright) as browser:
+        yield browser
 
 
 @pytest.fixture
@@ -450,12 +438,11 @@ def test_nothing_is_wider_than_the_screen(show: Callable[..., Any], service: Ser
 
 
 def test_it_can_be_used_by_all(show: Callable[..., Any], service: Service) -> None:
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
     service.report["refused"] = {"version": "8", "why": "it is broken."}
     for scheme in ("light", "dark"):
         page = show(color_scheme=scheme, reduced_motion="reduce")
         state(page, "ready")
         page.evaluate("for (const each of document.querySelectorAll('#model details')) each.open = true")
-        found = axe.Axe().run(page, context="#model").response
+        found = Axe().run(page, context="#model").response
         assert [(one["id"], one["nodes"][0]["html"]) for one in found["violations"]] == []
         assert {"color-contrast", "svg-img-alt"} <= {one["id"] for one in found["passes"]}

@@ -3,23 +3,17 @@
 import csv
 import io
 import json
-import shutil
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
+from axe_playwright_python.base import AXE_SCRIPT
+from playwright.sync_api import expect, sync_playwright
 
-from serve.http.page import WEB
+from tests.browser.web_page import chromium, modules_alone
 from tests.client_service import Service, wired
-
-sync_api = pytest.importorskip("playwright.sync_api")
-axe = pytest.importorskip("axe_playwright_python.base")
-expect = sync_api.expect
 
 Run = Callable[..., Any]
 
@@ -44,49 +38,22 @@ RESULT: dict[str, Any] = {
 }  # fmt: skip
 
 
-class _Files(SimpleHTTPRequestHandler):
-    """serve/web below /web/, and an empty page."""
-
-    def translate_path(self, path: str) -> str:
-        return super().translate_path(path.removeprefix("/web"))
-
-    def do_GET(self) -> None:
-        if self.path != "/":
-            super().do_GET()
-            return
-        self.send_response(200)
-        self.send_header("Content-Type", "text/html")
-        self.end_headers()
-        self.wfile.write(b"<!doctype html><title>modules</title>")
-
-    def log_message(self, *_: Any) -> None:
-        pass
-
-
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    assert found, "no browser: install Chromium"
-    flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=flags)
+    with sync_playwright() as playwright, chromium(playwright) as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
 def run(browser: Any) -> Iterator[Run]:
     """Runs the body of a function of ``m`` (the modules by name) and ``x`` (what is given) in the browser."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Files, directory=str(WEB)))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    page = browser.new_page()
-    page.goto(f"http://127.0.0.1:{server.server_port}/")
-    names = json.dumps(["send", "words", "download", "player", "timeline", "view"])
-    load = f"Object.assign(m, ...await Promise.all({names}.map((name) => import(`/web/upload/${{name}}.js`))))"
-    yield lambda body, x=None: page.evaluate(f"async (x) => {{ const m = {{}}; {load}; {body} }}", x)
-    page.close()
-    server.shutdown()
-    server.server_close()
+    with modules_alone() as address:
+        page = browser.new_page()
+        page.goto(address)
+        names = json.dumps(["../format", "send", "words", "download", "player", "timeline", "view"])
+        load = f"Object.assign(m, ...await Promise.all({names}.map((name) => import(`/web/upload/${{name}}.js`))))"
+        yield lambda body, x=None: page.evaluate(f"async (x) => {{ const m = {{}}; {load}; {body} }}", x)
+        page.close()
 
 
 @pytest.fixture(scope="module")
@@ -241,9 +208,13 @@ def test_the_headline_says_what_was_seen_and_what_to_do(run: Run) -> None:
 
 
 @contextmanager
-def upload_view(browser: Any, url: str, **context: Any) -> Iterator[tuple[Any, Any]]:
-    """The page and its section; whatever scripts complain of fails the test."""
+def upload_view(
+    browser: Any, url: str, settings: dict[str, Any] | None = None, **context: Any
+) -> Iterator[tuple[Any, Any]]:
+    """The page and its section, told ``settings`` in the service's place; what scripts complain of fails the test."""
     visitor = browser.new_context(**context)
+    if settings is not None:
+        visitor.route("**/web/settings.json", lambda route: route.fulfill(json=settings))
     page, faults = visitor.new_page(), []
     page.on("pageerror", lambda error: faults.append(str(error)))
     page.on("console", lambda said: faults.append(said.text) if "Content Security Policy" in said.text else None)
@@ -261,7 +232,7 @@ def choose(root: Any, video: Path, state: str) -> None:
 
 
 def faults_of_access(page: Any) -> list[str]:
-    page.evaluate(axe.AXE_SCRIPT)
+    page.evaluate(AXE_SCRIPT)
     found = page.evaluate("axe.run('#upload').then(({ violations }) => violations)")
     return [f"{each['id']}: {each['nodes'][0]['target']}" for each in found]
 
@@ -307,7 +278,9 @@ def test_what_the_service_refuses_is_said_in_its_own_words(browser: Any, service
     large, broken = tmp_path / "large.mp4", tmp_path / "broken.mp4"
     large.write_bytes(bytes(8 * 2**20))
     broken.write_bytes(b"no video at all")
-    with upload_view(browser, service.url, viewport={"width": 390, "height": 844}) as (page, root):
+    phone = {"width": 390, "height": 844}
+    # A page that was told of no limit, as by a proxy that has one of its own.
+    with upload_view(browser, service.url, {"video_stays_here": False, "held": []}, viewport=phone) as (page, root):
         choose(root, large, "failed")
         expect(root).to_contain_text("larger than 1 MiB")
         choose(root, broken, "failed")
@@ -315,6 +288,17 @@ def test_what_the_service_refuses_is_said_in_its_own_words(browser: Any, service
         expect(root.get_by_role("button", name="Try again")).to_have_count(0)
         assert faults_of_access(page) == []
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_what_is_too_large_is_not_even_sent(browser: Any, service: Service, tmp_path: Path) -> None:
+    large = tmp_path / "large.mp4"
+    large.write_bytes(bytes(8 * 2**20))
+    with upload_view(browser, service.url) as (page, root):
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        choose(root, large, "idle")
+        expect(root).to_contain_text("“large.mp4” has 8 MiB, and the service takes 1")
+        assert asked == []
 
 
 def test_an_answer_that_breaks_off_and_a_video_that_cannot_be_played(

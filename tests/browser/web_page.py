@@ -6,9 +6,12 @@ with chromium(playwright) as browser, Visit(browser, url) as visit:
 """
 
 import shutil
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -16,6 +19,8 @@ from urllib.parse import urlsplit
 import pytest
 from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Playwright, Request, WebSocket, expect
+
+from serve.http.page import WEB
 
 PHONE, DESKTOP = {"width": 390, "height": 844}, {"width": 1280, "height": 800}
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
@@ -49,6 +54,34 @@ def chromium(playwright: Playwright, camera: Path | None = None, *, allowed: boo
         yield browser
     finally:
         browser.close()
+
+
+class _Modules(SimpleHTTPRequestHandler):
+    """serve/web below /web/, and an empty page at any other place."""
+
+    def do_GET(self) -> None:
+        if self.path.startswith("/web/"):
+            super().do_GET()
+            return
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html")
+        self.end_headers()
+        self.wfile.write(b"<!doctype html><title>modules</title>")
+
+    def translate_path(self, path: str) -> str:
+        return super().translate_path(path.removeprefix("/web"))
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+@contextmanager
+def modules_alone() -> Iterator[str]:
+    """The page's modules without the page: the address of a server of them, for tests that import what they test."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(_Modules, directory=str(WEB))) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
 
 
 class Visit:

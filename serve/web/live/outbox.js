@@ -24,7 +24,13 @@ export class Outbox {
   /** Add a message {t, data} at the end. */
   put(message) {
     this.#waiting.push(message);
-    if (this.#waiting.length > MOST_WAITING) this.#waiting = this.#waiting.filter((_, index) => index % 2 === 0);
+    if (this.#waiting.length > MOST_WAITING) this.thin();
+  }
+
+  /** Leave out every other frame that waits, but not the latest. */
+  thin() {
+    const kept = (this.#waiting.length - 1) % 2;
+    this.#waiting = this.#waiting.filter((_, index) => index % 2 === kept);
   }
 
   /** The next message to send, which is kept from now on; undefined if none waits. */

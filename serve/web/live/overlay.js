@@ -1,6 +1,6 @@
 /** The skeleton over the video. Poses come a few times a second; in between it moves from one to the next. */
 
-import { drawSkeleton, sharp, sidesOf } from "../skeleton.js";
+import { between, drawSkeleton, sharp, sidesOf } from "../skeleton.js";
 
 const GLIDE_MS = 180;
 const GONE_MS = 1500;
@@ -43,10 +43,7 @@ export class Overlay {
   #now() {
     if (!this.#to || performance.now() - this.#at > GONE_MS) return null;
     const share = this.#still.matches ? 1 : Math.min(1, (performance.now() - this.#at) / GLIDE_MS);
-    return this.#to.map((joint, index) => {
-      const before = this.#from[index];
-      return joint && before ? [before[0] + share * (joint[0] - before[0]), before[1] + share * (joint[1] - before[1])] : joint;
-    });
+    return between(this.#from, this.#to, share);
   }
 
   #draw() {

@@ -1,8 +1,8 @@
 /** The view of a running session: built once, then told the session's state several times a second. */
 
 import { h, replace, statePanel } from "../dom.js";
-import { clock, percent, title } from "../format.js";
-import { HELD, allSets, hintAt, screen, timer, total } from "./session.js";
+import { clock, counted, percent, title } from "../format.js";
+import { allSets, hintAt, isHeld, screen, timer, total } from "./session.js";
 import { Timeline } from "./timeline.js";
 
 const SETS_SHOWN = 30;
@@ -19,7 +19,7 @@ const NOTICES = {
     act: "Try now",
   },
   unreachable: { kind: "warn", title: "The service does not answer", text: "See that it runs and that you are connected. It is tried again by itself.", act: "Try now" },
-  full: { kind: "warn", title: "All places are taken", text: "The service has as many sessions as it can hold. It is tried again by itself every few seconds.", act: "Try now" },
+  full: { kind: "warn", title: "All places are taken", text: "The service has as many sessions as it can hold, or is about to start. It is tried again by itself every few seconds.", act: "Try now" },
   overloaded: {
     kind: "warn",
     title: "The service is behind",
@@ -139,7 +139,7 @@ export class Panel {
   /** The open set's repetitions, or those of the last one, faintly. */
   #showCount(session, now) {
     const set = session.set ?? session.sets.at(-1);
-    const held = set && HELD.has(set.exercise);
+    const held = set && isHeld(session, set.exercise);
     const count = set ? (set.count ?? set.repetitions) : 0;
     put(this.#fields.count, held ? clock((session.set ? now : set.until) - set.since) : String(count));
     put(this.unit, session.set || !set ? (held ? "held" : count === 1 ? "rep" : "reps") : "last set");
@@ -160,9 +160,9 @@ export class Panel {
   #showSets(session, now) {
     const sets = allSets(session, now);
     const first = session.first ?? now;
-    this.#timeline.show(session.spans, sets, { first, now, classes: session.classes });
+    this.#timeline.show(session.spans, sets, { first, now, classes: session.classes, held: session.held });
     this.empty.hidden = sets.length > 0;
-    const count = (set) => (HELD.has(set.exercise) ? "held" : reps(set.repetitions));
+    const count = (set) => (isHeld(session, set.exercise) ? "held" : counted(set.repetitions, "rep"));
     const rows = sets.map((set, index) => [index + 1, set.exercise, clock(set.since - first), count(set), Boolean(set.open)]);
     const all = JSON.stringify(rows);
     if (all === this.#setsTold) return;
@@ -181,10 +181,6 @@ export class Panel {
       ),
     );
   }
-}
-
-function reps(count) {
-  return `${count} ${count === 1 ? "rep" : "reps"}`;
 }
 
 function headline(session, state) {

@@ -1,17 +1,18 @@
 /**
  * What a live session shows, as a pure function of what happened: `state = reduce(state, event)`.
  *
- * Events are those of the protocol (docs/streaming.md) and four of the page's own:
- * {type: "connection", state, detail}, {type: "overloaded", on}, {type: "seen", t, person} for each picture, and
+ * Events are those of the protocol (docs/streaming.md; a welcome with the page's own `t`) and four of the page's own:
+ * {type: "connection", state}, {type: "overloaded", on}, {type: "seen", t, person} for each picture, and
  * {type: "ended"}. Times are seconds of the page's own clock.
  */
 
+import { counted, title } from "../format.js";
+
+const BEGUN_ANEW = "The service began a new session: your sets up to now are kept.";
 // A hint is worth so long; the service says the same one once a minute at most.
 const HINT_SECONDS = 8;
 const EMPTY_SECONDS = 2;
 const ANNOUNCE_EVERY = 5;
-// Exercises that are held: a time is shown in place of repetitions.
-export const HELD = new Set(["plank"]);
 
 /**
  * @typedef {{key: string, exercise: string, since: number, until: number, repetitions: number}} DoneSet
@@ -20,13 +21,12 @@ export const HELD = new Set(["plank"]);
 
 const NOTHING_SEEN = { exercise: null, probability: 0, top: [], state: "waiting" };
 
-/** A session in which nothing has happened yet. */
-export function begin() {
+/** A session in which nothing has happened yet; of exercises that are `held` a time is shown in place of repetitions. */
+export function begin(held = []) {
   return {
+    held,
     ...NOTHING_SEEN, // `state` is what was told of the movement: waiting, exercise, unknown, no_person
     connection: "idle",
-    detail: "",
-    attempt: 0,
     welcomed: false,
     sessions: 0, // how many the service opened; more than one if it forgot one
     version: null,
@@ -51,10 +51,8 @@ export function reduce(state, event) {
 }
 
 const changes = {
-  connection: (state, { state: connection, detail = "", attempt = 0 }) => ({
+  connection: (state, { state: connection }) => ({
     connection,
-    detail,
-    attempt,
     overloaded: connection === "open" && state.overloaded,
   }),
 
@@ -72,6 +70,7 @@ const changes = {
     welcomed: true,
     // The service may have forgotten the session: its open set is over, as far as it was counted.
     ...(event.resumed ? {} : { ...closeSet(state, state.labelled), ...NOTHING_SEEN, sessions: state.sessions + 1 }),
+    ...(!event.resumed && state.sessions > 0 ? { hint: { text: BEGUN_ANEW, until: (event.t ?? 0) + HINT_SECONDS } } : {}),
   }),
 
   label: (state, event) => {
@@ -92,13 +91,14 @@ const changes = {
   },
 
   start: (state, { set, exercise, since, t }) => ({
-    set: { key: `${state.sessions}-${set}`, number: set, exercise, since, count: 0 },
+    set: opened(state, { set, exercise, since }),
     exercise,
     state: "exercise",
     spans: paint(state.spans, { kind: "exercise", exercise, since, until: t }),
   }),
 
-  rep: (state, { count, until }) => (state.set ? { set: { ...state.set, count, last: until } } : {}),
+  // A start may have been passed over as seen: after a resume by a copy it can have another event's number.
+  rep: (state, { set, exercise, since, count }) => ({ set: { ...(state.set ?? opened(state, { set, exercise, since })), count } }),
 
   end: (state, event) => closeSet(state, event.until, event),
 
@@ -112,7 +112,7 @@ const changes = {
     spans: state.set ? state.spans : paint(state.spans, { kind: "no_person", exercise: null, since, until: t }),
   }),
 
-  hint: (state, { text, t }) => ({ hint: { text: sentence(text), until: t + HINT_SECONDS } }),
+  hint: (state, { text, t }) => ({ hint: { text: title(text), until: t + HINT_SECONDS } }),
 
   goodbye: (state, { seconds }) => ({
     ...closeSet(state, state.labelled),
@@ -121,6 +121,10 @@ const changes = {
 
   ended: (state) => ({ ...closeSet(state, state.last ?? state.labelled), connection: "ended" }),
 };
+
+function opened(state, { set, exercise, since }) {
+  return { key: `${state.sessions}-${set}`, number: set, exercise, since, count: 0 };
+}
 
 /** The open set put among those done; `end` is what the service said of it, if it did. */
 function closeSet(state, until, end = null) {
@@ -192,25 +196,18 @@ export function total(state) {
   return { sets: state.sets.length + (state.set ? 1 : 0), repetitions };
 }
 
-/** What a screen reader is told of an event, or null: sets, every fifth repetition, who is seen, and no more. */
+/** Whether an exercise is held. */
+export function isHeld(state, exercise) {
+  return state.held.includes(exercise);
+}
+
+/** What a screen reader is told of an event, or null: sets, every fifth repetition, hints; notices speak for themselves. */
 export function announcement(before, after, event) {
   if (event.type === "start") return `Set ${after.sets.length + 1}: ${event.exercise}.`;
-  if (event.type === "rep") return event.count % ANNOUNCE_EVERY === 0 ? `${event.count} repetitions.` : null;
+  if (event.type === "rep") return event.count % ANNOUNCE_EVERY === 0 ? `${counted(event.count, "repetition")}.` : null;
   if (event.type === "end") {
-    return `${event.exercise}: ${HELD.has(event.exercise) ? "the set is over" : counted(event.repetitions)}.`;
+    return `${event.exercise}: ${isHeld(after, event.exercise) ? "the set is over" : counted(event.repetitions, "repetition")}.`;
   }
-  if (event.type === "hint") return sentence(event.text);
-  if (event.type === "no_person") return "Nobody is in view.";
-  if (event.type === "unknown") return "None of the exercises.";
+  if (event.type === "hint" || event.type === "welcome") return after.hint === before.hint ? null : after.hint.text;
   return null;
-}
-
-/** "1 repetition", "8 repetitions". */
-export function counted(repetitions) {
-  return `${repetitions} ${repetitions === 1 ? "repetition" : "repetitions"}`;
-}
-
-/** With a capital letter: the service's sentences begin with the name of what is wrong. */
-export function sentence(text) {
-  return text ? text[0].toUpperCase() + text.slice(1) : "";
 }

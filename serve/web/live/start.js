@@ -2,7 +2,7 @@
 
 import { h } from "../dom.js";
 import { title } from "../format.js";
-import { drawSkeleton, fit, sharp, sidesOf } from "../skeleton.js";
+import { between, drawSkeleton, fit, sharp, sidesOf } from "../skeleton.js";
 
 const SHOWN = ["squat", "shoulder press", "barbell biceps curl", "lateral raise", "deadlift"];
 const REPETITIONS = 4;
@@ -130,8 +130,7 @@ export class Figure {
     if (!width) return;
     const place = (t / seconds) * frames.length;
     const [all, share] = [fit(frames, width, height, { margin: 0.16 }), place % 1];
-    const [a, b] = [all[Math.floor(place) % frames.length], all[Math.ceil(place) % frames.length]];
-    const points = a.map(([x, y], joint) => [x + share * (b[joint][0] - x), y + share * (b[joint][1] - y)]);
+    const points = between(all[Math.floor(place) % frames.length], all[Math.ceil(place) % frames.length], share);
     const { bones, sides } = this.#layout;
     drawSkeleton(context, { bones, sides, points, width, height });
     this.#name.textContent = title(name);

@@ -12,6 +12,7 @@
  */
 
 import { Outbox } from "./outbox.js";
+import { Pace } from "./pace.js";
 import { AFTER_CLOSE, frame, hello, picture } from "./protocol.js";
 
 const [FIRST_DELAY_S, LONGEST_DELAY_S] = [0.3, 5];
@@ -20,13 +21,9 @@ const WELCOME_S = 10;
 const SILENT_S = 8; // of a connection that should speak every second: its network is gone without a word
 const BYE_S = 12; // the service takes up to 10 s to answer what is due
 const BYE_WHILE_LOST_S = 4;
-const LATE_POSE_S = 1.5;
-const FORGOTTEN_POSE_S = 3; // it was shed, and no pose will come
-// Of the pictures of so many seconds, so many may be lost before it is told: a few are bridged without harm.
-const TROUBLE_S = 5;
-const TROUBLE_SHARE = 0.3;
 // The service estimates one picture while one waits, and drops one that waits when another comes.
 const UNANSWERED_WHEN_CATCHING_UP = 2;
+const STUCK_S = 10; // without getting nearer
 const GRACE_S = 4;
 const WATCH_S = 0.25;
 
@@ -39,7 +36,7 @@ const browser = {
 };
 
 /**
- * States told to `onState({state, detail, attempt})`: "connecting", "open", "lost" (tried again by itself), "full" (as well),
+ * States told to `onState({state, detail})`: "connecting", "open", "lost" (tried again by itself), "full" (as well),
  * "ended" (after the goodbye) and "failed". `onEvent` gets the server's events and `{type: "overloaded", on}`.
  */
 export class Stream {
@@ -55,13 +52,14 @@ export class Stream {
   #error = null;
   #timer = null;
   #watch = null;
+  #leaving = null; // after a bye: it is not waited for the goodbye for ever
   #opened = 0;
   #heard = 0;
   #spoke = false; // it has told labels or poses, so its silence means something
-  #unanswered = []; // {t, at} of the pictures whose poses have not come
+  #pace;
   #catchingUp = false;
-  #trouble = []; // {at, frames} left out of late
-  #overloaded = false;
+  #least = { waiting: Infinity, at: 0 }; // how little has waited since it began to catch up, and since when
+  #overloaded = false; // as it was told
   #bye = null; // {resolve} once bye was asked for
   #byeSaid = false;
   #goodbye = null;
@@ -75,12 +73,13 @@ export class Stream {
    * @param {(why: string) => Promise<string | null>} [options.askToken] for a good one
    * @param {() => Promise<number | null>} [options.probe] the HTTP status of a service that refused a connection
    * @param {(event: object) => void} options.onEvent
-   * @param {(state: {state: string, detail: string, attempt: number}) => void} options.onState
+   * @param {(state: {state: string, detail: string}) => void} options.onState
    * @param {object} [options.env] WebSocket, clock, random, setTimeout and clearTimeout (both in seconds), for tests
    */
   constructor({ fps = 5, hop = 1, top = 3, poses = false, env = {}, ...options }) {
     this.#options = { fps, hop, top, poses, token: () => null, askToken: async () => null, probe: async () => null, ...options };
     this.#env = { ...browser, ...env };
+    this.#pace = new Pace(fps);
   }
 
   /** How many messages would be sent again if the connection were lost now, and how many wait. For tests and the curious. */
@@ -114,11 +113,15 @@ export class Stream {
     if (this.#over) return Promise.resolve(this.#goodbye);
     return new Promise((resolve) => {
       this.#bye = { resolve };
-      const wait = this.#state === "open" ? BYE_S : BYE_WHILE_LOST_S;
-      this.#env.setTimeout(() => this.#finish("ended"), wait);
+      this.#waitForGoodbye(this.#state === "open" ? BYE_S : BYE_WHILE_LOST_S);
       this.retryNow();
       this.#pump();
     });
+  }
+
+  #waitForGoodbye(seconds) {
+    this.#env.clearTimeout(this.#leaving);
+    this.#leaving = this.#env.setTimeout(() => this.#finish("ended"), seconds);
   }
 
   /** Leave at once, without a bye. */
@@ -145,17 +148,17 @@ export class Stream {
   /** Whether sending more now would only make what comes back older. */
   #behind(bytes) {
     if (this.#socket.bufferedAmount > 2 * bytes) return true;
-    return this.#unanswered.length > 0 && this.#env.clock() - this.#unanswered[0].at > LATE_POSE_S;
+    return this.#pace.late(this.#env.clock());
   }
 
   /** Send what waits, as far as the connection takes it. */
   #pump() {
     if (this.#state !== "open") return;
     while (this.#outbox.waiting) {
-      if (this.#catchingUp && this.#unanswered.length >= UNANSWERED_WHEN_CATCHING_UP) return;
+      if (this.#catchingUp && this.#pace.unanswered >= UNANSWERED_WHEN_CATCHING_UP) return;
       if (this.#socket.bufferedAmount > 1_000_000) return;
       const { t, data, asks } = this.#outbox.take();
-      if (asks) this.#unanswered.push({ t, at: this.#env.clock() });
+      if (asks) this.#pace.asked(t, this.#env.clock());
       this.#socket.send(data);
     }
     this.#catchingUp = false;
@@ -192,7 +195,7 @@ export class Stream {
     this.#heard = this.#env.clock();
     if (event.type === "welcome") return this.#welcomed(event);
     if (event.type === "error") this.#error = event;
-    if (event.type === "pose") this.#answered(event.t);
+    if (event.type === "pose") this.#pace.answered(event.t);
     if (event.type === "notice" && event.code === "shed") this.#suffer(event.count);
     if (event.type === "notice" && event.code === "behind") this.#suffer(event.count * this.#options.hop * this.#options.fps);
     if (event.type === "label" || event.type === "pose") {
@@ -225,10 +228,11 @@ export class Stream {
     }
     this.#opened = this.#env.clock();
     this.#spoke = false;
-    this.#unanswered = [];
-    this.#trouble = [];
+    this.#pace.restart();
     this.#catchingUp = true;
     this.#byeSaid = false;
+    this.#least = { waiting: Infinity, at: this.#opened };
+    if (this.#bye) this.#waitForGoodbye(BYE_S); // what waits is still to be sent
     this.#tell("open");
     this.#options.onEvent(event);
     this.#pump();
@@ -254,7 +258,8 @@ export class Stream {
     // A connection that was never opened tells a page nothing, so the service is asked in another way.
     const status = code === 1006 && before !== "open" ? await this.#options.probe().catch(() => null) : null;
     if (this.#over || this.#socket) return;
-    const full = after === "later" || status === 503 || status === 429;
+    // Of a service that has our session, 503 means that it is starting again.
+    const full = after === "later" || status === 429 || (status === 503 && !this.#resume);
     const delay = full
       ? LATER_S * (0.75 + 0.5 * this.#env.random())
       : Math.min(LONGEST_DELAY_S, FIRST_DELAY_S * 2 ** this.#attempt * (1 + this.#env.random()));
@@ -273,22 +278,25 @@ export class Stream {
     this.#closed(1006);
   }
 
-  #answered(t) {
-    // Those before it were shed by the service.
-    this.#unanswered = this.#unanswered.filter((one) => one.t > t);
-  }
-
   /** What passes with time. */
   #look() {
     const now = this.#env.clock();
-    const gone = this.#unanswered.findLastIndex((one) => now - one.at > FORGOTTEN_POSE_S);
-    if (gone >= 0) {
-      this.#unanswered.splice(0, gone + 1); // what was lost of them was told by a notice
-    }
-    this.#weigh(now);
+    this.#pace.forget(now);
+    if (this.#catchingUp && this.#spoke) this.#hurry(now);
+    this.#setOverloaded(this.#pace.overloaded(now));
     if (this.#state === "open" && this.#spoke && now - this.#heard > SILENT_S && !this.#bye) this.#drop();
     this.#pump();
     this.#watch = this.#env.setTimeout(() => this.#look(), WATCH_S);
+  }
+
+  /** A service that is slower than the camera would never catch up: then every other frame has to do. */
+  #hurry(now) {
+    const { waiting } = this.#outbox;
+    if (waiting < this.#least.waiting) this.#least = { waiting, at: now };
+    else if (now - this.#least.at > STUCK_S) {
+      this.#outbox.thin();
+      this.#least = { waiting: this.#outbox.waiting, at: now };
+    }
   }
 
   /** So many frames were left out, here or by the service. */
@@ -296,16 +304,8 @@ export class Stream {
     // After a resume much comes at once, and the first picture may wait for an estimator that is just begun.
     const now = this.#env.clock();
     if (this.#catchingUp || now - this.#opened < GRACE_S) return;
-    this.#trouble.push({ at: now, frames });
-    this.#weigh(now);
-  }
-
-  #weigh(now) {
-    this.#trouble = this.#trouble.filter(({ at }) => now - at < TROUBLE_S);
-    const lost = this.#trouble.reduce((sum, { frames }) => sum + frames, 0);
-    const share = lost / (TROUBLE_S * this.#options.fps);
-    // It stays so until it is much better, or it would come and go.
-    this.#setOverloaded(share >= (this.#overloaded ? TROUBLE_SHARE / 3 : TROUBLE_SHARE));
+    this.#pace.suffer(frames, now);
+    this.#setOverloaded(this.#pace.overloaded(now));
   }
 
   #setOverloaded(on) {
@@ -316,7 +316,7 @@ export class Stream {
 
   #tell(state, detail = "") {
     this.#state = state;
-    this.#options.onState({ state, detail, attempt: this.#attempt });
+    this.#options.onState({ state, detail });
   }
 
   #stopTimer() {
@@ -328,6 +328,7 @@ export class Stream {
     if (this.#over) return;
     this.#stopTimer();
     this.#env.clearTimeout(this.#watch);
+    this.#env.clearTimeout(this.#leaving);
     const socket = this.#socket;
     this.#socket = null;
     this.#tell(state, detail);

@@ -1,8 +1,9 @@
 /** After a session: its sets, their sum, and the same as a file. */
 
 import { h } from "../dom.js";
+import { save, toTable } from "../files.js";
 import { clock, title } from "../format.js";
-import { HELD, total } from "./session.js";
+import { isHeld, total } from "./session.js";
 import { Timeline } from "./timeline.js";
 
 /**
@@ -16,7 +17,7 @@ export function summaryPanel(session, again, change) {
   const timeline = new Timeline();
   if (rows.length) {
     const [first, now] = [session.first ?? session.sets[0].since, session.last ?? session.sets.at(-1).until];
-    timeline.show(session.spans, session.sets, { first, now, classes: session.classes, whole: true });
+    timeline.show(session.spans, session.sets, { first, now, classes: session.classes, held: session.held, whole: true });
   }
   const { repetitions } = total(session);
   const seconds = session.seconds ?? Math.max(0, (session.last ?? 0) - (session.first ?? 0));
@@ -41,8 +42,8 @@ export function summaryPanel(session, again, change) {
       h("button", { type: "button", class: "button primary", onclick: again }, "Start again"),
       h("button", { type: "button", class: "button", onclick: change }, "Settings"),
       rows.length > 0 && [
-        h("button", { type: "button", class: "button", onclick: () => save("session.csv", "text/csv", csv(rows)) }, "Save CSV"),
-        h("button", { type: "button", class: "button", onclick: () => save("session.json", "application/json", json(rows, session)) }, "Save JSON"),
+        h("button", { type: "button", class: "button", onclick: () => save(csv(rows), "session.csv", "text/csv") }, "Save CSV"),
+        h("button", { type: "button", class: "button", onclick: () => save(json(rows, session), "session.json", "application/json") }, "Save JSON"),
       ],
     ),
   );
@@ -57,14 +58,14 @@ export function table(session) {
     exercise,
     start: tenth(since - from),
     end: tenth(until - from),
-    repetitions: HELD.has(exercise) ? null : repetitions,
+    repetitions: isHeld(session, exercise) ? null : repetitions,
   }));
 }
 
-/** The sets as CSV. Names of exercises are the model's own words; one with a comma or a quote is quoted. */
+/** The sets as CSV. */
 export function csv(rows) {
-  const cell = (value) => (/[",\n]/.test(String(value)) ? `"${String(value).replaceAll('"', '""')}"` : String(value ?? ""));
-  return ["set,exercise,start,end,repetitions", ...rows.map((row) => Object.values(row).map(cell).join(","))].join("\n") + "\n";
+  const columns = ["set", "exercise", "start", "end", "repetitions"];
+  return toTable(columns, rows.map((row) => columns.map((name) => row[name])));
 }
 
 function json(rows, session) {
@@ -88,10 +89,4 @@ function sheet(rows) {
 
 function figure(value, name) {
   return h("div", {}, h("dt", {}, name), h("dd", {}, value));
-}
-
-function save(name, type, text) {
-  const url = URL.createObjectURL(new Blob([text], { type }));
-  h("a", { href: url, download: name }).click();
-  setTimeout(() => URL.revokeObjectURL(url), 10_000);
 }

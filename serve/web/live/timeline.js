@@ -1,18 +1,17 @@
 /** The last minutes of a session as a band: what was seen when, and the sets with their repetitions. */
 
 import { h, replace } from "../dom.js";
-import { clock, exerciseColour, title } from "../format.js";
-import { HELD } from "./session.js";
+import { clock, colourOf, scale, title } from "../format.js";
 
 const SHORTEST_S = 60;
 const LONGEST_S = 240;
-const TICKS = [5, 15, 30, 60, 300, 600, 1800];
 const KINDS = { unknown: "None of the exercises", no_person: "Nobody in view" };
 
 export class Timeline {
   #track = h("div", { class: "band-track" });
   #axis = h("div", { class: "band-axis" });
   #classes = [];
+  #held = [];
 
   constructor() {
     this.element = h("div", { class: "band", role: "img", "aria-label": "Timeline: empty", dataset: { field: "timeline" } }, this.#track, this.#axis);
@@ -21,11 +20,11 @@ export class Timeline {
   /**
    * @param {import("./session.js").Span[]} spans
    * @param {import("./session.js").DoneSet[]} sets
-   * @param {{first: number, now: number, classes: string[], whole?: boolean}} when `whole`: from the first picture on, and
+   * @param {{first: number, now: number, classes: string[], held: string[], whole?: boolean}} when `whole`: from the first picture on, and
    *   no longer than it was
    */
-  show(spans, sets, { first, now, classes, whole = false }) {
-    this.#classes = classes;
+  show(spans, sets, { first, now, classes, held, whole = false }) {
+    [this.#classes, this.#held] = [classes, held];
     const length = whole ? Math.max(1, now - first) : Math.min(LONGEST_S, Math.max(SHORTEST_S, now - first));
     const from = Math.max(first, now - length);
     const place = ({ since, until }) => {
@@ -51,7 +50,7 @@ export class Timeline {
 
   #set(set, style) {
     if (!style) return null;
-    const count = HELD.has(set.exercise) ? clock(set.until - set.since) : `× ${set.repetitions}`;
+    const count = this.#held.includes(set.exercise) ? clock(set.until - set.since) : `× ${set.repetitions}`;
     return h(
       "div",
       { class: set.open ? "band-set open" : "band-set", style: { ...style, "--colour": this.#colour(set.exercise) }, title: `${title(set.exercise)} ${count}` },
@@ -61,18 +60,14 @@ export class Timeline {
   }
 
   #colour(exercise) {
-    return exerciseColour(Math.max(0, this.#classes.indexOf(exercise)));
+    return colourOf(exercise, this.#classes);
   }
 }
 
 function ticks(start, length) {
-  const step = TICKS.find((seconds) => length / seconds <= 5) ?? TICKS.at(-1);
-  const all = [];
-  for (let t = Math.ceil(start / step) * step; t <= start + length; t += step) {
-    const share = (t - start) / length;
-    if (share < 0.96) all.push(h("span", { style: { left: `${100 * share}%` } }, clock(t)));
-  }
-  return all;
+  // A label at the very end would be cut off.
+  const times = scale(length, { from: start, most: 5 }).filter((t) => t - start < 0.92 * length);
+  return times.map((t) => h("span", { style: { left: `${(100 * (t - start)) / length}%` } }, clock(t)));
 }
 
 function spoken(sets, first) {

@@ -5,13 +5,16 @@
  */
 
 import { announce, h, replace, statePanel } from "../dom.js";
+import { counted, title } from "../format.js";
+import { Awake } from "./awake.js";
 import { CameraError, openCamera } from "./camera.js";
 import { Overlay } from "./overlay.js";
 import { Panel } from "./panel.js";
-import { announcement, begin, reduce, screen, sentence } from "./session.js";
+import { announcement, begin, reduce, screen } from "./session.js";
 import { Figure, startPanel } from "./start.js";
 import { Stream } from "./stream.js";
 import { summaryPanel } from "./summary.js";
+import { NO_CAMERA, picturesStopped } from "./troubles.js";
 
 const PICTURES_PER_S = 5;
 const JOINTS_PER_S = 10;
@@ -20,23 +23,6 @@ const HIDDEN_S = 3;
 const PROBE_MS = 3000;
 
 const clock = () => performance.now() / 1000;
-
-/** Why there is no camera, and what to do. */
-const NO_CAMERA = {
-  "no-camera": ["no-camera", "No camera was found", "Connect one, or open this page on a phone or a laptop that has one, and try again."],
-  refused: [
-    "refused",
-    "The camera is not allowed",
-    "This page may not use the camera. Allow it in the browser's settings for this page (by the address, behind the lock or the camera sign), then try again.",
-  ],
-  "in-use": ["no-camera", "The camera is in use", "Another program or tab seems to have it. Close that one and try again."],
-  insecure: ["no-camera", "The browser gives no camera to this address", "Cameras are only for secure pages: open this page over https or on localhost."],
-  failed: ["no-camera", "The camera does not start", "Connect it again, or restart the browser, and try again."],
-  gone: ["no-camera", "The camera is gone", "It was unplugged, or its permission taken back. Connect it or allow it, and start again."],
-};
-
-const picturesStopped = () =>
-  statePanel({ kind: "error", title: "Pictures can no longer be read", text: "The browser stopped reading them. Start again, or let the service find your pose." });
 
 /** Build the view into its section. */
 export async function mount(root, context) {
@@ -58,7 +44,7 @@ class LiveView {
   #busy = false; // a picture is being taken
   #rendering = null;
   #soon = null;
-  #lock = null;
+  #awake = new Awake();
   #visible = true;
   #hiddenAt = null;
 
@@ -100,7 +86,7 @@ class LiveView {
     const current = () => this.#run === run;
     this.#choices = choices;
     this.figure.pause();
-    this.#session = reduce(begin(), { type: "connection", state: "connecting" });
+    this.#session = reduce(begin(this.context.pageSettings.held), { type: "connection", state: "connecting" });
     this.#waiting = "camera";
     this.#busy = false;
     this.#panel = new Panel({ stop: () => this.stop(), retry: () => this.#stream?.retryNow(), exercises: () => (location.hash = "#model") });
@@ -154,7 +140,7 @@ class LiveView {
     });
     this.#stream.open();
     this.#camera.every(how.fps, () => this.#look(current));
-    this.#keepAwake();
+    this.#awake.keep();
   }
 
   /** Once a tick: a picture to the service, or its pose. One that is not done yet is not hurried. */
@@ -187,6 +173,7 @@ class LiveView {
       if (this.#visible) this.#overlay.show(event.image_xy, event.scores);
       event = { type: "seen", t: event.t, person };
     }
+    if (event.type === "welcome") event = { ...event, t: clock() };
     const before = this.#session;
     this.#session = reduce(before, event);
     const said = announcement(before, this.#session, event);
@@ -196,13 +183,11 @@ class LiveView {
 
   #connectionChanged(told) {
     if (this.#session.connection === told.state && told.state !== "failed") return;
-    this.#session = reduce(this.#session, { type: "connection", ...told });
-    if (told.state === "lost") announce("The connection is lost. It is tried again.");
-    if (told.state === "full") announce("All places are taken. It is tried again.");
+    this.#session = reduce(this.#session, { type: "connection", state: told.state });
     if (told.state === "open") announce("Connected.");
     if (told.state === "failed") {
       const actions = [{ label: "Start again", run: () => this.start(), primary: true }];
-      const notice = statePanel({ kind: "error", title: "The session has ended", text: sentence(told.detail), actions });
+      const notice = statePanel({ kind: "error", title: "The session has ended", text: title(told.detail), actions });
       this.#over({ state: "failed", notice });
     } else if (told.state !== "ended") this.#render();
     else if (this.#camera) this.#over({ state: "ended", notice: null }); // not by `stop`, which has let go of it
@@ -233,8 +218,7 @@ class LiveView {
     this.#leave({ state, notice, after: seen ? summaryPanel(session, () => this.start(), () => this.#settings()) : null });
     this.#focusStart();
     this.root.querySelector(".state button, .live-summary h1")?.focus();
-    const { sets } = session;
-    if (seen) announce(`The session is over: ${sets.length} ${sets.length === 1 ? "set" : "sets"}.`);
+    if (seen) announce(`The session is over: ${counted(session.sets.length, "set")}.`);
   }
 
   #settings() {
@@ -260,8 +244,8 @@ class LiveView {
   #letGo() {
     this.#camera?.close();
     this.#estimator?.close();
-    this.#lock?.release().catch(() => {});
-    this.#camera = this.#estimator = this.#lock = null;
+    this.#awake.release();
+    this.#camera = this.#estimator = null;
   }
 
   #cannotStart(error) {
@@ -300,23 +284,13 @@ class LiveView {
     if (this.#visible) this.#panel.show(this.#session, now, this.#waiting);
   }
 
-  async #keepAwake() {
-    try {
-      const lock = await navigator.wakeLock?.request("screen");
-      if (this.#camera) this.#lock = lock;
-      else await lock?.release(); // the session ended meanwhile
-    } catch {
-      // The battery is low, or the page is hidden: the screen may go dark, and the session goes on.
-    }
-  }
-
   #visibilityChanged() {
     if (document.hidden) {
       this.#hiddenAt = clock();
       return;
     }
-    if (!this.#stream || this.#hiddenAt === null) return;
-    this.#keepAwake(); // a hidden page has lost it
+    if (!this.#camera || this.#hiddenAt === null) return;
+    this.#awake.keep(); // a hidden page has lost it
     if (clock() - this.#hiddenAt < HIDDEN_S) return;
     const text = "While this tab was hidden, your browser may have taken fewer pictures: keep it in view to have everything counted.";
     this.#happened({ type: "hint", t: clock(), text });

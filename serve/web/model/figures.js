@@ -1,8 +1,8 @@
 /** The exercises as cards, each with a figure that does one repetition over and over, and how well it is recognised. */
 
 import { h, replace } from "../dom.js";
-import { exerciseColour, percent, title } from "../format.js";
-import { drawSkeleton, fit, sharp, sidesOf } from "../skeleton.js";
+import { colourOf, percent, title } from "../format.js";
+import { between, drawSkeleton, fit, sharp, sidesOf } from "../skeleton.js";
 
 const HEAD_METRES = 0.09;
 const FLOOR = 0.9; // where it lies in a card, as a share of its height
@@ -70,7 +70,7 @@ export function figuresPanel({ layout, fps, exercises }, layouts, classes) {
       ),
       known,
       exercises.some(({ held }) => held) && h("p", { class: "muted" }, "What is held is not repeated: it has a time and no repetitions."),
-      h("ul", { class: "figures" }, figures.map(({ element }, k) => dotted(element, classes.indexOf(exercises[k].name)))),
+      h("ul", { class: "figures" }, figures.map(({ element }, k) => dotted(element, colourOf(exercises[k].name, classes)))),
     ],
     score(perClass) {
       replace(
@@ -140,15 +140,13 @@ class Figure {
     if (!this.points) return;
     const { context, points, skeleton, width, height, colours } = this;
     const now = Math.floor(this.at) % points.length;
-    const next = points[(now + 1) % points.length];
-    const part = this.at - Math.floor(this.at);
-    const between = points[now].map(([x, y], joint) => [x + part * (next[joint][0] - x), y + part * (next[joint][1] - y)]);
+    const pose = between(points[now], points[(now + 1) % points.length], this.at - Math.floor(this.at));
     context.clearRect(0, 0, width, height);
     context.fillStyle = colours.floor;
     context.fillRect(0, FLOOR * height, width, (1 - FLOOR) * height);
     // Twice the size, because the width of lines is made for pictures in which a person is smaller.
-    drawSkeleton(context, { bones: skeleton.bones, points: between, width: 2 * width, height: 2 * height, sides: skeleton.sides, colours });
-    const head = between[skeleton.joints.indexOf("head")];
+    drawSkeleton(context, { bones: skeleton.bones, points: pose, width: 2 * width, height: 2 * height, sides: skeleton.sides, colours });
+    const head = pose[skeleton.joints.indexOf("head")];
     context.fillStyle = colours.middle;
     context.beginPath();
     context.arc(...head, HEAD_METRES * this.scale, 0, 2 * Math.PI);
@@ -201,7 +199,7 @@ function coloursOf(canvas) {
   return { left: colour("left"), right: colour("right"), middle: colour("middle"), floor: colour("floor"), edge: "transparent" };
 }
 
-function dotted(element, place) {
-  element.style.setProperty("--exercise", place < 0 ? "var(--muted)" : exerciseColour(place));
+function dotted(element, colour) {
+  element.style.setProperty("--exercise", colour);
   return element;
 }

@@ -2,7 +2,7 @@
 
 import { h } from "../dom.js";
 import { clock } from "../format.js";
-import { drawSkeleton, sharp, sidesOf } from "../skeleton.js";
+import { between, drawSkeleton, sharp, sidesOf } from "../skeleton.js";
 
 const PLAIN_ASPECT = 16 / 9;
 
@@ -18,13 +18,8 @@ export function poseAt(poses, seconds) {
   const before = Math.floor(at);
   const share = at - before;
   const [a, b] = [frames[before] ?? null, frames[before + 1] ?? null];
-  // What is seen on one side only is shown for the half of the way that is nearer to it.
   if (!a || !b) return share < 0.5 ? a : b;
-  return a.map((from, joint) => {
-    const to = b[joint];
-    if (!from || !to) return share < 0.5 ? from : to;
-    return [from[0] + share * (to[0] - from[0]), from[1] + share * (to[1] - from[1])];
-  });
+  return between(a, b, share);
 }
 
 /** Where a picture lies in a box that shows it whole (`object-fit: contain`). */

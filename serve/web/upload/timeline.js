@@ -1,10 +1,9 @@
 /** The timeline of a video: a lane of sets, a lane of segments, a playhead; click, tap or Enter goes there. */
 
 import { h } from "../dom.js";
-import { clock, exerciseColour, percent, title } from "../format.js";
+import { clock, colourOf, percent, scale, title } from "../format.js";
 import { describe, nameOf, standing } from "./words.js";
 
-const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600];
 // Half a segment, 6 s, is then wide enough to be hit with a finger; a longer timeline is scrolled.
 const PIXELS_A_SECOND = 5;
 
@@ -23,12 +22,6 @@ export function rowsOf(items) {
     ends[row] = end;
     return row;
   });
-}
-
-/** Times for the scale below: round ones, at most `most` besides 0. */
-export function scale(seconds, most = 8) {
-  const step = STEPS.find((each) => seconds / each <= most) ?? STEPS.at(-1);
-  return Array.from({ length: Math.floor(seconds / step + 1e-6) + 1 }, (_, k) => k * step);
 }
 
 /**
@@ -61,7 +54,7 @@ export function follow(lanes, { lane, index }, key) {
 export function createTimeline({ result, classes, seek }) {
   const { seconds, sets, segments } = result;
   const lanes = [sets, segments];
-  const colour = (item) => exerciseColour(Math.max(classes.indexOf(item.exercise), 0));
+  const colour = (item) => colourOf(item.exercise, classes);
   const bars = lanes.map((items, lane) => items.map((item, index) => bar(item, { lane, index })));
   let focused = { lane: sets.length ? 0 : 1, index: 0 };
   const playhead = h("div", { class: "playhead", "aria-hidden": "true" });

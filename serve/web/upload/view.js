@@ -1,8 +1,9 @@
 /** The Upload view: choose a video, see how far it is, then the video with its skeleton, timeline, sets and segments. */
 
 import { announce, h, replace, statePanel } from "../dom.js";
+import { save } from "../files.js";
 import { clock, percent } from "../format.js";
-import { fileName, save, toCsv, toJson } from "./download.js";
+import { fileName, toCsv, toJson } from "./download.js";
 import { createPlayer } from "./player.js";
 import { LostError, sendVideo } from "./send.js";
 import { createTables } from "./tables.js";
@@ -11,15 +12,21 @@ import { headline } from "./words.js";
 
 const EXTENSIONS = /\.(3gp|avi|flv|m2ts|m4v|mkv|mov|mp4|mpe?g|mts|ogv|ts|webm|wmv)$/i;
 
-/** Why a file cannot be sent, in a sentence; "" if it can. Some systems do not know the type of .mkv or .avi. */
-export function refusal({ name, type, size }) {
+/**
+ * Why a file cannot be sent, in a sentence; "" if it can. Some systems do not know the type of .mkv or .avi.
+ * @param {File} file
+ * @param {number | null} [most] MiB that the service takes
+ */
+export function refusal({ name, type, size }, most = null) {
   if (!type.startsWith("video/") && !EXTENSIONS.test(name)) return `“${name}” is no video: choose one, such as an .mp4, .mov or .webm file.`;
   if (size === 0) return `“${name}” is empty: choose another video.`;
+  if (most !== null && size > most * 2 ** 20) return `“${name}” has ${(size / 2 ** 20).toFixed(0)} MiB, and the service takes ${most}: choose a shorter one.`;
   return "";
 }
 
 /** Builds the view into `root`. */
-export async function mount(root, { api, layouts }) {
+export async function mount(root, { api, layouts, pageSettings }) {
+  const most = pageSettings.max_body_mb ?? null;
   const body = h("div", { class: "stack" });
   const input = h("input", { type: "file", accept: "video/*,.mkv,.avi,.mts,.m2ts", hidden: true, "aria-label": "A video", onchange: chosen });
   replace(root, h("h1", { class: "visually-hidden" }, "Upload a video"), input, body);
@@ -94,8 +101,8 @@ export async function mount(root, { api, layouts }) {
       announce("One video at a time: wait for this one, or cancel it.");
       return;
     }
-    const first = files.find((file) => !refusal(file));
-    if (!first) idle(refusal(files[0]));
+    const first = files.find((file) => !refusal(file, most));
+    if (!first) idle(refusal(files[0], most));
     else upload(first, files.length > 1 ? `One video at a time: this is “${first.name}”. Drop the others after it.` : "");
   }
 

@@ -1,6 +1,6 @@
 /** What an answer about a video says, in words. */
 
-import { clock, percent, title } from "../format.js";
+import { clock, counted, percent, title } from "../format.js";
 
 /** Below this probability an exercise is shown as unsure. */
 export const UNSURE = 0.5;
@@ -25,8 +25,7 @@ export function span(item) {
 
 /** "8 repetitions"; what is held has none. */
 export function repetitions(count) {
-  if (count === null || count === undefined) return "held";
-  return count === 1 ? "1 repetition" : `${count} repetitions`;
+  return count === null || count === undefined ? "held" : counted(count, "repetition");
 }
 
 /** What is to be said about a set or segment, or "". */
@@ -78,7 +77,7 @@ export function headline(result) {
 function setsInWords(sets) {
   if (!sets.length) return "No set was found.";
   const each = sets.map((set) => `${set.exercise} (${repetitions(set.repetitions)})`);
-  return `${sets.length === 1 ? "1 set" : `${sets.length} sets`}: ${each.join(", ")}.`;
+  return `${counted(sets.length, "set")}: ${each.join(", ")}.`;
 }
 
 function advice(result, { unknown = false, several = false }) {

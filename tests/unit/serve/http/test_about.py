@@ -61,10 +61,21 @@ def test_of_a_version_without_a_report_only_little_is_known(client, monkeypatch)
         assert answer[name] is None
 
 
-def test_a_report_that_is_none_is_a_defect_and_hides_what_it_holds():
-    answer = client_of(replace(FACTS, report={"secret": 1})).get("/v1/model/report")
-    assert answer.status_code == 500
+def test_a_report_that_is_none_hides_what_it_holds_and_nothing_else(caplog):
+    answer = client_of(replace(FACTS, report={"secret": 1}, scores={"accuracy": 0.9})).get("/v1/model/report")
+    assert answer.status_code == 200
     assert "secret" not in answer.text
+    assert answer.json()["scores"] == {"accuracy": 0.9}
+    assert answer.json()["confusion"] is None
+    assert "the report of the model that answers is not shown" in caplog.text
+
+
+def test_browsers_may_find_mlflow_elsewhere_than_the_service(monkeypatch):
+    monkeypatch.setattr(mlflow, "get_registry_uri", lambda: "http://mlflow:5000")
+    settings = AppSettings(mlflow_url="https://u:p@mlflow.example.com/ml/")
+    client = TestClient(build_api(LocalBackend(estimator=QuickEstimator()), settings))
+    page = client.get("/v1/model/report").json()["mlflow"]
+    assert page == "https://mlflow.example.com/ml/#/models/gymspotter/versions/7"
 
 
 @pytest.mark.parametrize(
@@ -118,7 +129,7 @@ def test_every_exercise_is_shown_by_a_repetition(client):
 @pytest.mark.parametrize("path", ["/v1/layouts", "/v1/exercises"])
 def test_what_never_changes_is_kept_by_the_client_alone(client, path):
     first = client.get(path)
-    assert first.headers["cache-control"] == "private, max-age=3600"
+    assert first.headers["cache-control"] == "private, no-cache"
     again = client.get(path, headers={"if-none-match": first.headers["etag"]})
     assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", first.headers["etag"])
     assert client.get(path, headers={"if-none-match": '"other"'}).content == first.content

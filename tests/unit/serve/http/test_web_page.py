@@ -154,7 +154,7 @@ def test_nobody_else_s_code_runs_in_the_page_and_nobody_frames_it(client: TestCl
             "img-src": "'self' blob: data:",
             "media-src": "'self' blob:",
             "connect-src": "'self' ws://127.0.0.1:8000 wss://127.0.0.1:8000",
-            "worker-src": "'self' blob:",
+            "worker-src": "'self'",
             "font-src": "'self'",
             "manifest-src": "'self'",
             "base-uri": "'none'",
@@ -176,10 +176,11 @@ def test_a_made_up_host_adds_nothing_to_the_policy(host: str) -> None:
 
 
 def test_web_assembly_is_allowed_once_there_is_some(client: TestClient, folder: Path) -> None:
-    assert client.get("/web/settings.json").json() == {"video_stays_here": False, "version": __version__}
+    told = {"version": __version__, "held": ["plank"], "max_body_mb": None}
+    assert client.get("/web/settings.json").json() == {"video_stays_here": False, **told}
     (folder / "vendor" / "pose").mkdir()
     answer = client.get("/web/settings.json")
-    assert answer.json() == {"video_stays_here": True, "version": __version__}
+    assert answer.json() == {"video_stays_here": True, **told}
     assert answer.headers["cache-control"] == "no-cache"
     assert "script-src 'self' 'wasm-unsafe-eval';" in client.get("/").headers["content-security-policy"]
     assert "unsafe-inline" not in client.get("/").headers["content-security-policy"]
@@ -230,5 +231,6 @@ def test_the_service_serves_the_page_of_its_own_package_and_its_documentation_pa
     assert WEB.parent.name == "serve"
     client = TestClient(build_api(LocalBackend(estimator=QuickEstimator()), AppSettings()))
     assert client.get("/web/settings.json").json()["version"] == __version__
+    assert client.get("/web/settings.json").json()["max_body_mb"] == AppSettings().max_body_mb
     assert "<title>gymspotter</title>" in client.get("/").text
     assert not [path for path in client.get("/openapi.json").json()["paths"] if path == "/" or "web" in path]
