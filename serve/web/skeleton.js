@@ -67,16 +67,16 @@ export function sidesOf(layout) {
 }
 
 /**
- * Where a figure's joints lie in a picture, seen from afar and turned about the vertical.
+ * Where a figure's joints lie in a picture, seen from afar.
  * @param {[number, number, number][][]} frames of joints in metres: x right, y down, z away
  * @param {number} width of the picture
  * @param {number} height
- * @param {{yaw?: number, margin?: number}} [how] `yaw` in radians; one scale for all frames, so that the figure stays in place
+ * @param {{margin?: number}} [how] the share of the picture that is left free; one scale for all frames, so that the figure
+ *   stays in place
  * @returns {[number, number][][]} the joints of each frame, in pixels
  */
-export function fit(frames, width, height, { yaw = 0, margin = 0.08 } = {}) {
-  const [cos, sin] = [Math.cos(yaw), Math.sin(yaw)];
-  const flat = frames.map((joints) => joints.map(([x, y, z]) => [x * cos + z * sin, y]));
+export function fit(frames, width, height, { margin = 0.08 } = {}) {
+  const flat = frames.map((joints) => joints.map(([x, y]) => [x, y]));
   const all = flat.flat();
   const [left, right] = extent(all.map(([x]) => x));
   const [top, bottom] = extent(all.map(([, y]) => y));

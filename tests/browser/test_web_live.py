@@ -54,7 +54,7 @@ def test_a_killed_replica_costs_no_repetition(web_playwright, web_ray, web_camer
         visit.counts(3)
         web_ray.kill_replicas()
         visit.wait("lost", seconds=20)
-        assert visit.field("count").inner_text() >= "3"
+        assert int(visit.text("count")) >= 3
         visit.wait("live", "overloaded", seconds=BACK_S)
         # The pictures that were taken meanwhile are sent again. Once they are caught up with, nothing is missing.
         end = time.monotonic() + CATCH_UP_S
@@ -76,6 +76,7 @@ def test_the_service_is_killed_and_comes_back(web_playwright, web_ray, web_camer
         assert before >= 2, "what was counted stays"
         web_ray.start()
         visit.wait("live", "overloaded", seconds=60)
+        expect(visit.field("hint")).to_contain_text("new session")
         # The service has forgotten the session with its processes: a new one, and the sets before it are kept.
         expect(visit.field("sets").locator("li")).to_have_count(2, timeout=60_000)
         visit.sees("Squat", seconds=60)

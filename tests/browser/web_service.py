@@ -1,7 +1,6 @@
 """The service as users start it, `gymspotter serve` with Ray Serve, which can be killed and started again."""
 
 import os
-import re
 import signal
 import socket
 import subprocess
@@ -62,11 +61,7 @@ class RayService:
     def kill_replicas(self) -> None:
         """Kill -9 the replicas that hold sessions; Ray Serve starts others."""
         assert self._process is not None
-        killed = [
-            pid
-            for pid in _family(self._process.pid)
-            if _title(pid).startswith("ray::ServeReplica:gymspotter:Gymspotter")
-        ]
+        killed = [pid for pid in _family(self._process.pid) if _title(pid).startswith(_REPLICA)]
         for pid in killed:
             os.kill(pid, signal.SIGKILL)
         assert killed, "no replica was found"
@@ -111,7 +106,9 @@ def _title(pid: int) -> str:
 def _forget_dead_cluster() -> None:
     """Ray notes the address of the last cluster that was started; one that is dead would be looked for by others."""
     with suppress(OSError):
-        host, port = re.fullmatch(r"(.+):(\d+)\s*", _RAY_ADDRESS.read_text()).groups()
+        host, _, port = _RAY_ADDRESS.read_text().strip().rpartition(":")
+        if not port.isdigit():
+            return
         with socket.socket() as probe:
             probe.settimeout(2)
             if probe.connect_ex((host, int(port))) != 0:

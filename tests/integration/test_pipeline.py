@@ -13,7 +13,7 @@ from gymspotter.store import read_index
 from gymspotter.synth.generate import Item, SynthOptions, make_video
 from gymspotter.tracking import use_store
 
-pytestmark = pytest.mark.slow  # two small sweeps
+pytestmark = pytest.mark.slow  # three small sweeps
 EXERCISES = ("squat", "lateral raise", "plank")
 HELD_OUT = 0.3
 
@@ -81,6 +81,15 @@ def test_new_videos_become_a_judged_challenger(performances, tmp_path, capsys):
     assert pipeline(options) == first
     assert ran(capsys) == []
 
+    # Asked for again, it is another sweep of the same videos, and another challenger.
+    again = pipeline(replace(options, again="tune"))
+    assert ran(capsys) == ["tune", "evaluate", "gate", "promote"]
+    assert again["tune"]["sweep"] != first["tune"]["sweep"]
+    assert again["tune"]["challenger"] == version_at(CHALLENGER) == "2"
+    assert pipeline(options) == again
+    assert ran(capsys) == []
+    stays = version_at(CHAMPION)
+
     # Another person's videos.
     listed(tmp_path / "videos.csv", performances, PEOPLE)
     second = pipeline(options)
@@ -88,14 +97,14 @@ def test_new_videos_become_a_judged_challenger(performances, tmp_path, capsys):
     assert second["extract"]["tracks"] == 21
     assert "18 of them from before" in out
     assert len(read_index(options.tracks)) == 21
-    assert second["tune"]["challenger"] == version_at(CHALLENGER) == "2"
+    assert second["tune"]["challenger"] == version_at(CHALLENGER) == "3"
     assert second["tune"]["sweep"] != first["tune"]["sweep"]
     assert second["gate"]["verdict"] in ("promote", "refuse")
-    assert second["gate"]["champion"] == "1"
-    assert not held_out & set(trained_on("2")["groups"])
-    wanted = "2" if second["gate"]["verdict"] == "promote" else "1"
+    assert second["gate"]["champion"] == stays
+    assert not held_out & set(trained_on("3")["groups"])
+    wanted = "3" if second["gate"]["verdict"] == "promote" else stays
     assert version_at(CHAMPION) == wanted
-    assert [move.after for move in history()] == (["1", "2"] if wanted == "2" else ["1"])
+    assert [move.after for move in history()] == sorted({"1", stays, wanted})
 
     # A model that was rolled back is not promoted again by a run that has nothing new.
     mlflow.MlflowClient().set_registered_model_alias(registry.MODEL_NAME, CHAMPION, "1")
@@ -106,7 +115,8 @@ def test_new_videos_become_a_judged_challenger(performances, tmp_path, capsys):
     # A stricter policy has the same challenger judged anew, and nothing else done.
     (tmp_path / "policy.yaml").write_text("gain: 0.9\n")
     third = pipeline(replace(options, policy=tmp_path / "policy.yaml"))
-    assert ran(capsys) == ["gate"] + (["promote"] if wanted == "2" else [])
+    otherwise = (second["gate"]["verdict"], second["gate"]["champion"]) != ("refuse", "1")
+    assert ran(capsys) == ["gate"] + ["promote"] * otherwise
     assert third["gate"]["verdict"] == "refuse"
 
 
