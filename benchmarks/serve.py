@@ -141,9 +141,9 @@ def live(bench: Bench) -> list[Claim]:
                 up.stream_url,
                 models.squats(44),
                 QUICK_LEVELS if bench.quick else LEVELS,
-                hold=4.0 if bench.quick else 12.0,
+                hold=3.0 if bench.quick else 12.0,
                 runs=1 if bench.quick else 3,
-                warm_up=2.0 if bench.quick else 5.0,
+                warm_up=1.0 if bench.quick else 5.0,
                 say=f"  {name}, ",
             )
     if bench.plot:
@@ -179,11 +179,7 @@ def http(bench: Bench) -> list[Claim]:
     claims = []
     for name in bench.models:
         version = bench.versions[name]
-        with (
-            bench.service(name) as up,
-            peers.bare_server(bench.uri, version) as bare,
-            peers.mlflow_server(bench.uri, version) as mlflow,
-        ):
+        with bench.service(name) as up, peers.both(bench.uri, version) as (bare, mlflow):
             ours = f"{up.url}/v1/classify"
             claims += race(name, version, ours=ours, bare=bare, mlflow=mlflow, quick=bench.quick)
             claims += overhead(name, version, ours, quick=bench.quick)

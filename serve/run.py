@@ -118,12 +118,17 @@ def serve_until_stopped(options: ServeOptions) -> None:
 
 
 def stop() -> None:
-    """Take the application down, and Ray with it where it runs for us alone; on a cluster other applications go on."""
+    """Take the application down, and Ray with it where it runs for us alone; on a cluster other applications go on.
+
+    Serve itself goes with the last of them: it would keep the port that was asked for from whoever comes next.
+    """
     import ray
     from ray import serve
 
     if ray.is_initialized():
         serve.delete(APPLICATION)
+        if not serve.status().applications:
+            serve.shutdown()
         ray.shutdown()
 
 

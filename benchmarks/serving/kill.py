@@ -5,13 +5,14 @@ import os
 import signal
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any
 
 import numpy as np
 
-from gymspotter.client import AsyncLiveSession, Reconnected
+from gymspotter.client import AsyncLiveSession, LiveEvent, Reconnected
 from gymspotter.stream.events import End, Event, Hint, Label, NoPerson, Notice, Rep, Start, Unknown, as_message
 from serving import models
 from serving.asking import Askers, as_npy
@@ -129,8 +130,13 @@ class Streamed:
         return [{name: value for name, value in event.items() if name not in ("seq", "t")} for event in told]
 
 
-async def stream(url: str, performance_FJC: np.ndarray, *, speed: float) -> Streamed:
-    """Send a performance through the client that apps use, faster than it took, and read all that comes."""
+async def stream(
+    url: str, performance_FJC: np.ndarray, *, speed: float, tell: Callable[[LiveEvent], None] = lambda event: None
+) -> Streamed:
+    """Send a performance through the client that apps use, faster than it took, and read all that comes.
+
+    ``tell`` is called with each event as it comes.
+    """
     events: list[Event] = []
     reconnects, behind = 0, False
     async with AsyncLiveSession(url, layout="h36m17", fps=FPS, bundle_seconds=0.9) as live:
@@ -138,6 +144,7 @@ async def stream(url: str, performance_FJC: np.ndarray, *, speed: float) -> Stre
         async def read() -> None:
             nonlocal reconnects, behind
             async for event in live:
+                tell(event)
                 if isinstance(event, (*COUNTED, Label)):
                     events.append(event)
                 reconnects += isinstance(event, Reconnected)

@@ -15,30 +15,23 @@ BARE = Path(__file__).with_name("bare.py")
 
 
 @contextmanager
-def mlflow_server(tracking_uri: str, version: str) -> Iterator[str]:
-    """MLflow's own server of a registered version, in this environment: its URL."""
-    port = free_port()
-    words = ["models", "serve", "-m", f"models:/{MODEL_NAME}/{version}", "--env-manager", "local", "-p", str(port)]
+def both(tracking_uri: str, version: str) -> Iterator[tuple[str, str]]:
+    """The URLs of the bare server and of MLflow's own server of a registered version, which start at the same time."""
+    bare, mlflow = free_port(), free_port()
+    words = ["models", "serve", "-m", f"models:/{MODEL_NAME}/{version}", "--env-manager", "local", "-p", str(mlflow)]
     scripts = Path(sys.executable).parent  # on the path, as in an activated environment: it looks for uvicorn there
     environment = {
         "MLFLOW_TRACKING_URI": tracking_uri,
         "MLFLOW_REGISTRY_URI": tracking_uri,
         "PATH": f"{scripts}{os.pathsep}{os.environ.get('PATH', '')}",
     }
-    with running([str(scripts / "mlflow"), *words], environment) as child:
-        url = f"http://127.0.0.1:{port}"
-        child.until(lambda: _answers(f"{url}/ping"))
-        yield url
-
-
-@contextmanager
-def bare_server(tracking_uri: str, version: str) -> Iterator[str]:
-    """FastAPI, uvicorn and torch, and nothing else: its URL."""
-    port = free_port()
-    with running([sys.executable, str(BARE), str(port), tracking_uri, version]) as child:
-        url = f"http://127.0.0.1:{port}"
-        child.until(lambda: _answers(f"{url}/docs"))
-        yield url
+    with (
+        running([sys.executable, str(BARE), str(bare), tracking_uri, version]) as one,
+        running([str(scripts / "mlflow"), *words], environment) as other,
+    ):
+        one.until(lambda: _answers(f"http://127.0.0.1:{bare}/docs"))
+        other.until(lambda: _answers(f"http://127.0.0.1:{mlflow}/ping"))
+        yield f"http://127.0.0.1:{bare}", f"http://127.0.0.1:{mlflow}"
 
 
 def _answers(url: str) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 import tyro
 
 from gymspotter.errors import InputError
+from gymspotter.submitted import end_in_order, refuse_own_folder
 
 # verb -> module, options, function. Modules are imported for the one verb that runs: Ray and MLflow take seconds.
 VERBS: dict[str, tuple[str, str, str]] = {
@@ -41,12 +42,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _usage(sys.stdout if asked else sys.stderr, None if asked else verb)
         sys.exit(0 if asked else 2)
     module_name, options_name, function_name = VERBS[verb]
+    end_in_order()
     try:
         module = importlib.import_module(module_name)
         options_class, words = getattr(module, options_name), arguments[1:]
         # Defaults may hang on other arguments: each model has a recipe of its own.
         default = options_class.defaults_for(words) if hasattr(options_class, "defaults_for") else tyro.MISSING_NONPROP
         options: Any = tyro.cli(options_class, args=words, prog=f"gymspotter {verb}", default=default)
+        refuse_own_folder(options)
         getattr(module, function_name)(options)
     except InputError as error:
         print(f"gymspotter {verb}: {error}", file=sys.stderr)

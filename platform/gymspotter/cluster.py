@@ -2,6 +2,8 @@
 
 import logging
 import os
+import signal
+import threading
 
 # Read when Ray is first imported: keep its workers' view of accelerators as it is, which Ray 2.60 otherwise warns of.
 os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
@@ -26,6 +28,7 @@ def connect() -> None:
         logging.getLogger(name).setLevel(logging.ERROR)
     if ray.is_initialized():
         return
+    on_stop = signal.getsignal(signal.SIGTERM)
     if os.environ.get("RAY_ADDRESS"):
         ray.init(logging_level=logging.WARNING)
     else:
@@ -36,3 +39,5 @@ def connect() -> None:
             logging_level=logging.WARNING,
             object_store_memory=_LOCAL_OBJECT_STORE_BYTES,
         )
+    if on_stop is not None and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, on_stop)  # Ray's own prints a stack and dies, and nothing is closed

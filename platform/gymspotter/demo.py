@@ -8,6 +8,7 @@ videos of the test side, which the model never saw.
 """
 
 import json
+import os
 import shutil
 import time
 from collections.abc import Iterator
@@ -77,8 +78,9 @@ def demo(options: DemoOptions) -> Summary:
     """Run it; prints a table of the answers, writes ``summary.json`` and ``report.html``, and leaves nothing running.
 
     Raises:
-        InputError: the videos cannot be used.
+        InputError: the videos cannot be used, or the cluster serves already.
     """
+    _refuse_cluster_that_serves()
     _clear(options.out)
     clock = _Clock()
     try:
@@ -216,6 +218,20 @@ def _summary(
 _MADE_HERE = (
     "videos", "skeletons", "tracks", "mlartifacts", "mlflow.db", "workout.mp4", "summary.json", "report.html",
 )  # fmt: skip
+
+
+def _refuse_cluster_that_serves() -> None:
+    """The demo's service would take the place of the one that is there, and be taken down at the end."""
+    if not os.environ.get("RAY_ADDRESS"):
+        return
+    from ray import serve
+
+    from gymspotter.cluster import connect
+
+    connect()
+    names = ", ".join(serve.status().applications)
+    if names:
+        raise InputError(f"RAY_ADDRESS names a cluster that serves already ({names}): run the demo on another.")
 
 
 def _clear(out: Path) -> None:

@@ -30,6 +30,7 @@ from gymspotter.errors import InputError
 from gymspotter.fit import Epoch, Fitted, Fitting, check_sides, class_indices, new_classifier, on_device, training_side
 from gymspotter.labels import EXERCISES
 from gymspotter.loop import Batch, FitConfig, Resident, Share
+from gymspotter.patient import patient_filesystem
 from gymspotter.progress import listening, start_progress
 from gymspotter.skeleton import CANONICAL, Layout
 from gymspotter.streamed import Streamed, dataset_of
@@ -99,6 +100,7 @@ def fit_distributed(
     streams = train.poses.nbytes > workers.resident_gib * 2**30
     if streams and config.balance == "sampler":
         raise InputError("balance is 'sampler' and the segments are streamed: use weights, or more resident-gib.")
+    system, folder = patient_filesystem(workers.checkpoints)
     name = f"{config.model}-{_fingerprint(train, validation, config, model_config, tuple(classes), layout.name)}"
     progress = start_progress()
     job = _Job(
@@ -126,7 +128,8 @@ def fit_distributed(
         ),
         run_config=ray_train.RunConfig(
             name=name,
-            storage_path=storage.absolute(workers.checkpoints),
+            storage_path=folder,
+            storage_filesystem=system,
             failure_config=ray_train.FailureConfig(max_failures=workers.max_failures),
             checkpoint_config=ray_train.CheckpointConfig(num_to_keep=2),
         ),

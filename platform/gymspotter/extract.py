@@ -19,6 +19,7 @@ from typing import Annotated, Any
 
 import ray
 import tyro
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from gymspotter import storage
 from gymspotter.catalog import Entry, read_catalog
@@ -47,8 +48,8 @@ from gymspotter.workers import Attempts, PoseWorker, Row, outcome, probe_row
 NOTE = "extraction.json"
 _MOST_BLOCKS = 10_000  # Ray needs about a millisecond to make one
 _NOTE_EVERY_S = 10.0
-# How many spans share a forward pass; BlazePose looks at one frame at a time.
-_SPANS_AT_ONCE = {"blazepose": 1, "mmpose": 8}
+# How many spans share a forward pass; the others, like BlazePose, look at one frame at a time.
+_SPANS_AT_ONCE = {"mmpose": 8}
 _ONLY_SPEED = ("batch", "device")  # settings of mmpose that change no track
 
 
@@ -265,7 +266,7 @@ def estimate_spans(spans: Sequence[Span], options: ExtractOptions) -> Iterator[T
     if not spans:
         return
     actors = options.actors or max(1, int(ray.cluster_resources().get("CPU", 1)))
-    at_once = min(_SPANS_AT_ONCE[options.estimator], -(-len(spans) // actors))
+    at_once = min(_SPANS_AT_ONCE.get(options.estimator, 1), -(-len(spans) // actors))
     rows = _blocks([{"span": json.dumps(asdict(span))} for span in spans], at_once).map_batches(
         PoseWorker,
         fn_constructor_args=(options.estimator, options.mmpose, options.stall_seconds, _SharedAttempts()),
@@ -278,10 +279,12 @@ def estimate_spans(spans: Sequence[Span], options: ExtractOptions) -> Iterator[T
 
 
 class _SharedAttempts(Attempts):
-    """One in the cluster. Lost with its node it counts from 0 again, and a deadly span gets a few workers more."""
+    """One in the cluster, on the driver's node: lost with another it would count from 0 again."""
 
     def __init__(self) -> None:
-        self._actor: Any = ray.remote(Attempts).options(num_cpus=0, max_restarts=-1, max_task_retries=-1).remote()
+        here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+        lasting = {"num_cpus": 0, "max_restarts": -1, "max_task_retries": -1, "scheduling_strategy": here}
+        self._actor: Any = ray.remote(Attempts).options(**lasting).remote()
 
     def begin(self, key: str) -> int:
         return ray.get(self._actor.begin.remote(key))

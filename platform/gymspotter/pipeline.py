@@ -145,7 +145,7 @@ class _Pipeline:
             use_store(options.tracking_uri, existing=True)
             with tempfile.TemporaryDirectory(prefix="gymspotter-") as folder:
                 path = Path(folder) / "sweep.html"
-                report(ReportOptions(sweep=tuned["run_id"], tracking_uri=options.tracking_uri, out=path))
+                report(ReportOptions(sweep=tuned["run_id"], tracking_uri=options.tracking_uri, out=str(path)))
                 mlflow.MlflowClient().log_artifact(tuned["run_id"], str(path))
             loaded = registry.load(tuned["challenger"])
             data = read_labelled(options.tracks, options.also).spare(options.held_out)

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import ray
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from gymspotter.fit import Epoch
 
@@ -26,8 +27,10 @@ class _Progress:
 
 
 def start_progress() -> Any:
-    """A handle for workers to ``tell.remote(epoch)`` to, and for `listening`."""
-    return ray.remote(_Progress).options(num_cpus=0).remote()
+    """A handle for workers to ``tell.remote(epoch)`` to, and for `listening`: on this node, since no other may take it
+    away from the driver."""
+    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+    return ray.remote(_Progress).options(num_cpus=0, scheduling_strategy=here).remote()
 
 
 @contextmanager

@@ -10,21 +10,26 @@ Credentials come from where the SDKs look for them (AWS_*, ~/.aws, GOOGLE_APPLIC
 own is named by AWS_ENDPOINT_URL (S3), or in the URI by ``?endpoint_override=host:9000&scheme=http`` (both; ``region=``
 for S3).
 Places are strings and are put together by `join`: a `pathlib.Path` would make "s3:/" of "s3://".
+
+A server that has answered before and then does not is waited for, two minutes for each call. One that never answered
+is not: its address may be wrong.
 """
 
 import datetime as dt
 import functools
 import hashlib
 import io
+import logging
 import os
 import posixpath
 import re
 import shutil
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO, Concatenate, ParamSpec, TypeVar, cast
 from urllib.parse import parse_qs, unquote
 
 import pyarrow as pa
@@ -39,6 +44,15 @@ _URI = re.compile(rf"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<path>.*?)(?P<quer
 _CONNECT_S, _ANSWER_S = 5, 10
 # One request for some seconds of a usual video; players read a few kB at a time.
 _BUFFER_BYTES = 4 << 20
+_PATIENCE_S, _PAUSE_S = 120.0, 2.0
+
+_log = logging.getLogger(__name__)
+_Given = ParamSpec("_Given")
+_Found = TypeVar("_Found")
+
+
+class UnreachableError(InputError):
+    """The server of a place does not answer, or fails, which may pass."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,6 +152,52 @@ def _gs(anonymous: bool, scheme: str | None, endpoint: str | None) -> fs.FileSys
     return fs.GcsFileSystem(anonymous=anonymous, scheme=scheme, endpoint_override=endpoint, retry_time_limit=limit)
 
 
+# Servers that have answered, and those of them that are being waited for.
+_answered: set[tuple[str, str]] = set()
+_silent: set[tuple[str, str]] = set()
+
+
+def expect(place: str | Path) -> None:
+    """Wait for the server of a place from the first call on, if it is not there: another process has reached it."""
+    _answered.add(_server(place))
+
+
+def _server(place: str | Path) -> tuple[str, str]:
+    scheme, _, query = _split(place)
+    return scheme, query
+
+
+def patiently(
+    call: Callable[Concatenate[str | Path, _Given], _Found],
+) -> Callable[Concatenate[str | Path, _Given], _Found]:
+    """Have a server that has answered before, and does not now, asked again."""
+
+    @functools.wraps(call)
+    def patient(place: str | Path, /, *args: _Given.args, **named: _Given.kwargs) -> _Found:
+        if is_local(place):
+            return call(place, *args, **named)
+        server, end = _server(place), time.monotonic() + _PATIENCE_S
+        while True:
+            try:
+                found = call(place, *args, **named)
+            except UnreachableError as error:
+                if server not in _answered or time.monotonic() > end:
+                    raise
+                if server not in _silent:  # said once
+                    _silent.add(server)
+                    _log.warning("%s It is tried again for %g s.", error, _PATIENCE_S)
+                time.sleep(_PAUSE_S)
+                continue
+            if server in _silent:
+                _silent.discard(server)
+                _log.warning("the server of %r answers again.", str(place))
+            _answered.add(server)
+            return found
+
+    return patient
+
+
+@patiently
 def info(place: str | Path) -> Info | None:
     """What is there, or None if nothing is.
 
@@ -159,6 +219,7 @@ def info(place: str | Path) -> Info | None:
         return Info(size=found.size or 0, mtime_ns=found.mtime_ns or 0, is_folder=is_folder)
 
 
+@patiently
 def files(folder: str | Path, *, below: bool = False) -> list[str]:
     """The files in a folder, sorted, or also those in all folders below; none if there is no such folder.
 
@@ -181,6 +242,7 @@ def files(folder: str | Path, *, below: bool = False) -> list[str]:
     return sorted(join(folder, name) for name in names if not any(part.startswith(".") for part in name.split("/")))
 
 
+@patiently
 def open_input(place: str | Path, *, buffer_bytes: int = _BUFFER_BYTES) -> BinaryIO:
     """A file to read and seek in; of a remote one, at least ``buffer_bytes`` are fetched at a time.
 
@@ -195,6 +257,7 @@ def open_input(place: str | Path, *, buffer_bytes: int = _BUFFER_BYTES) -> Binar
         return cast(BinaryIO, io.BufferedReader(system.open_input_file(path), buffer_size=buffer_bytes))
 
 
+@patiently
 def read_bytes(place: str | Path) -> bytes:
     """All of a file.
 
@@ -205,6 +268,7 @@ def read_bytes(place: str | Path) -> bytes:
         return file.read()
 
 
+@patiently
 def sha256(place: str | Path) -> str:
     """The SHA-256 of a file's content, as 64 hex digits.
 
@@ -215,6 +279,7 @@ def sha256(place: str | Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
 
 
+@patiently
 def write_whole(place: str | Path, data: bytes | pa.Buffer) -> None:
     """Write a file, new or in place of another; it appears whole or not at all, whenever the process is killed.
 
@@ -240,6 +305,7 @@ def write_whole(place: str | Path, data: bytes | pa.Buffer) -> None:
                 out.write(data)
 
 
+@patiently
 def remove(place: str | Path) -> None:
     """Remove a file, if it is there.
 
@@ -267,6 +333,7 @@ _MISHAPS = {
     "status 5\\d\\d|SLOW_DOWN|SERVICE_UNAVAILABLE": "the server fails or has too much to do: try again later",
     "NETWORK_CONNECTION|CURL error|UNAVAILABLE": "the server cannot be reached: check the network and the endpoint",
 }
+_PASSING = tuple(_MISHAPS.values())[-2:]
 
 
 def remove_folder(place: str | Path) -> None:
@@ -298,8 +365,9 @@ def plain_errors(place: str | Path, done: str) -> Iterator[None]:
     except (OSError, pa.ArrowException) as error:
         said = mishap(error)
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error).split("\n", 1)[0]
+        kind = UnreachableError if said in _PASSING else InputError
         said = said or f"{reason.rstrip('.')}: check its permissions and free space"
-        raise InputError(f"{str(place)!r} cannot be {done}: {said}.") from error
+        raise kind(f"{str(place)!r} cannot be {done}: {said}.") from error
 
 
 def _split(uri: str | Path) -> tuple[str, str, str]:

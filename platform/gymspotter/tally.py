@@ -50,7 +50,7 @@ class Tally:
         """``missing`` are the spans to come, ``rejected`` the videos without any."""
         self._clock, self._began = clock, clock()
         self._to_come = Counter(span.uri for span in missing)
-        self._of_videos = len(self._to_come)
+        self._of_videos, self._videos = len(self._to_come), 0
         self._tracks, self._frames, self._seen = Counter[str](), Counter[str](), Counter[str]()
         self._quarantined, self._done = rejected, 0
         self.estimators = Counter[str]()
@@ -59,6 +59,7 @@ class Tally:
         """Count a span that is done."""
         self._done += 1
         self._to_come[outcome.uri] -= 1
+        self._videos += self._to_come[outcome.uri] == 0  # counted here: the line is asked for after every span
         if isinstance(outcome, Quarantined):
             self._quarantined += 1
             return
@@ -85,9 +86,9 @@ class Tally:
 
     def line(self) -> str:
         """For beside the bar."""
-        videos = sum(left <= 0 for left in self._to_come.values())
         return (
-            f"{videos}/{self._of_videos} videos, {self.frames_per_second:.1f} frames/s, {self._quarantined} quarantined"
+            f"{self._videos}/{self._of_videos} videos, {self.frames_per_second:.1f} frames/s, "
+            f"{self._quarantined} quarantined"
         )
 
     def table(self) -> str:

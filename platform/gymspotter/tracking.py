@@ -11,7 +11,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,7 @@ from sqlalchemy.engine import make_url
 from gymspotter.errors import InputError
 from gymspotter.fit import Epoch
 from gymspotter.provenance import environment
+from gymspotter.submitted import as_a_job
 
 DEFAULT_TRACKING_URI = "sqlite:///mlflow.db"
 KEY = "key"
@@ -82,7 +83,13 @@ def use_store(tracking_uri: str | None = None, *, existing: bool = False) -> Sto
         InputError: the store does not answer, which takes some 15 seconds to know, or it cannot be used.
     """
     logging.getLogger("mlflow").setLevel(logging.WARNING)  # it tells of every table that it creates
-    uri = tracking_uri or os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_TRACKING_URI
+    uri = tracking_uri or os.environ.get("MLFLOW_TRACKING_URI")
+    if not uri and as_a_job():
+        raise InputError(
+            "tracking-uri is not given, and a job's own folder goes with it: name a server, or set MLFLOW_TRACKING_URI "
+            "on the cluster's nodes."
+        )
+    uri = uri or DEFAULT_TRACKING_URI
     if uri.startswith("sqlite:"):
         uri = _absolute(uri, existing)
     mlflow.set_tracking_uri(uri)
@@ -93,10 +100,9 @@ def use_store(tracking_uri: str | None = None, *, existing: bool = False) -> Sto
         with _asking_once():
             mlflow.search_experiments(max_results=1)
     except (MlflowException, sqlalchemy.exc.SQLAlchemyError, ImportError, OSError) as error:
-        silent = isinstance(error, MlflowException) and error.error_code in _TEMPORARY
+        trouble = "does not answer" if silent(error) else f"cannot be used ({reason(error)})"
         raise InputError(
-            f"tracking store {shown(uri)!r} {'does not answer' if silent else f'cannot be used ({reason(error)})'}: "
-            "check MLFLOW_TRACKING_URI, and that its server is running."
+            f"tracking store {shown(uri)!r} {trouble}: check MLFLOW_TRACKING_URI, and that its server is running."
         ) from error
     carried = {name: value for name, value in os.environ.items() if name.startswith(_CARRIED)}
     carried.pop("MLFLOW_TRACKING_URI", None)
@@ -110,10 +116,26 @@ def use_experiment(name: str, artifacts: Path | None = None) -> str:
     return str(mlflow.set_experiment(name).experiment_id)
 
 
+@contextmanager
+def new_run() -> Iterator[mlflow.ActiveRun]:
+    """A new run, MLflow's active one in the block: KILLED if that is interrupted, FAILED by any other error."""
+    with mlflow.start_run() as run:
+        try:
+            yield run
+        except (KeyboardInterrupt, SystemExit):
+            mlflow.end_run("KILLED")
+            raise
+
+
 def metrics_of(epoch: Epoch) -> dict[str, float]:
     """What an epoch came to, by the names that MLflow has it under."""
     found = {name: getattr(epoch, field) for name, field in _METRICS.items()}
     return {name: value for name, value in found.items() if value is not None}
+
+
+def silent(error: BaseException) -> bool:
+    """Whether it says that the store did not answer, or failed, which may pass."""
+    return isinstance(error, MlflowException) and error.error_code in _TEMPORARY
 
 
 def shown(text: str) -> str:
@@ -216,7 +238,7 @@ class Run:
             with _asking_once():
                 self._send()
         except MlflowException as error:
-            if error.error_code not in _TEMPORARY or len(self._unsent) >= _MOST_UNSENT:
+            if not silent(error) or len(self._unsent) >= _MOST_UNSENT:
                 raise
             self._try_at = time.monotonic() + _PAUSE
 
@@ -244,6 +266,16 @@ class Run:
             self.tag("error", " ".join(error.split()))
         _patiently(self.client.set_terminated, self.run_id, status)
         self.status = status
+
+    def kill(self) -> None:
+        """End it, and the runs below it that have not ended, as KILLED, to be gone on with; the store is asked once."""
+        below = f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{self.run_id}' and attributes.status = 'RUNNING'"
+        with suppress(MlflowException), _asking_once():
+            experiment = self.client.get_run(self.run_id).info.experiment_id
+            for run in self.client.search_runs([experiment], below):
+                self.client.set_terminated(run.info.run_id, "KILLED")
+            self.client.set_terminated(self.run_id, "KILLED")
+            self.status = "KILLED"
 
     def _send(self) -> None:
         while self._unsent:
@@ -309,6 +341,6 @@ def _patiently(call: Callable[..., Any], *args: Any, **named: Any) -> Any:
         try:
             return call(*args, **named)
         except MlflowException as error:
-            if error.error_code not in _TEMPORARY or time.monotonic() > end:
+            if not silent(error) or time.monotonic() > end:
                 raise
         time.sleep(1)

@@ -16,7 +16,6 @@ from typing import Annotated, Any
 import mlflow
 import numpy as np
 import tyro
-from tqdm import tqdm
 
 from gymspotter import registry, tracking
 from gymspotter.assessment import Assessment, assess
@@ -34,6 +33,7 @@ from gymspotter.provenance import git_commit
 from gymspotter.recipes import recipe
 from gymspotter.report_card import report_card
 from gymspotter.splits import PROTOCOLS, Protocol, Split, folds, leak, spare_validation, split, train_on_more
+from gymspotter.tally import Progress
 from gymspotter.windows import SEGMENT_FRAMES, Segments, cut_segments
 
 EXPERIMENT = "gymspotter"
@@ -139,7 +139,7 @@ def train(options: TrainOptions) -> TrainResult:
 
     tracking.use_store(options.tracking_uri)
     tracking.use_experiment(EXPERIMENT, options.artifacts)
-    with mlflow.start_run() as run:
+    with tracking.new_run() as run:
         mlflow.log_params(
             _flat(asdict(options.fit))
             | {
@@ -154,12 +154,11 @@ def train(options: TrainOptions) -> TrainResult:
         )
         facts = facts_of(options.fit.model, data, sides)
         mlflow.set_tags({"data": facts.data, "split": facts.split, "commit": facts.commit})
-        with tqdm(total=options.fit.epochs, desc=f"train {options.fit.model}", unit="epoch", disable=None) as bar:
+        with Progress(f"train {options.fit.model}", total=options.fit.epochs, unit="epoch") as progress:
 
             def on_epoch(epoch: Epoch) -> None:
-                bar.update()
-                validated = {} if epoch.validation_f1 is None else {"validation_f1": f"{epoch.validation_f1:.3f}"}
-                bar.set_postfix(loss=f"{epoch.loss:.3f}", **validated)
+                validated = "" if epoch.validation_f1 is None else f", validation_f1 {epoch.validation_f1:.3f}"
+                progress.step(f"loss {epoch.loss:.3f}{validated}")
 
             train_it = partial(fit_distributed, workers=options.cluster) if options.cluster.workers else fit
             fitted = train_it(sides.train, options.fit, validation=sides.validation, on_epoch=on_epoch)

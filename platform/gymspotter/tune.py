@@ -74,7 +74,14 @@ def tune(options: TuneOptions) -> Sweep | None:
     store = use_store(options.tracking_uri)
     connect()
     with only_writer(folder):
-        return _Driver(options, space, data, sides, folder, store).run()
+        driver = _Driver(options, space, data, sides, folder, store)
+        try:
+            return driver.run()
+        except BaseException as error:
+            if not isinstance(error, Exception):  # stopped: the trials under way go first, lest they begin further runs
+                ray.shutdown()
+            driver.parent.kill()
+            raise
 
 
 def begun(options: TuneOptions) -> bool:
@@ -241,7 +248,7 @@ class _Driver:
         options = self.options
         config = {**point, "key": f"{key}-winner", "kind": "winner", "seed": options.seed, "trial": key}
         run = open_run(self.job, config)
-        if run.finished:
+        if "version" in run.tags:  # the last that is written of it, whatever came between
             return run.tags["version"]
         how = settings(point, epochs=options.epochs, seed=options.seed)
         sides = replace(self.sides, train=at_stride(self.sides.train, how.stride, self.data.grid_fps))

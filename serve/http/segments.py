@@ -56,18 +56,26 @@ def to_poses(question: Question, facts: ModelFacts) -> Floats:
     joints_NJC = root_at_hip(joints_NJC)
     if len(set(question.lengths)) == 1:  # all at once
         joints_STJC = joints_NJC.reshape(len(question.lengths), -1, *joints_NJC.shape[1:])
-        moved = resample(joints_STJC.swapaxes(0, 1), question.fps, facts.grid_fps)
-        parts: Sequence[Floats] = list(moved.swapaxes(0, 1))
+        moved_STJC = resample(joints_STJC.swapaxes(0, 1), question.fps, facts.grid_fps).swapaxes(0, 1)
+        _check_seen(np.isfinite(moved_STJC).any(axis=(2, 3)).sum(axis=1), facts)
+        if moved_STJC.shape[1] == facts.frames:
+            return moved_STJC
+        parts: Sequence[Floats] = list(moved_STJC)
     else:
         ends = np.cumsum(question.lengths)[:-1]
         parts = [resample(part, question.fps, facts.grid_fps) for part in np.split(joints_NJC, ends)]
-    for i, part in enumerate(parts):
-        if (seen := int(np.isfinite(part).any(axis=(1, 2)).sum())) < MIN_FRAMES:
-            raise InputError(
-                f"segments[{i}] shows joints in {seen} frames: send at least {MIN_FRAMES} at {facts.grid_fps:g} a "
-                "second with a person in them, hips included."
-            )
+        _check_seen(np.array([np.isfinite(part).any(axis=(1, 2)).sum() for part in parts]), facts)
     return np.stack([fit_length(part, facts.frames) for part in parts])
+
+
+def _check_seen(frames_S: NDArray[np.integer], facts: ModelFacts) -> None:
+    """InputError unless each segment shows a person in enough frames."""
+    if (few := np.flatnonzero(frames_S < MIN_FRAMES)).size:
+        i = int(few[0])
+        raise InputError(
+            f"segments[{i}] shows joints in {frames_S[i]} frames: send at least {MIN_FRAMES} at {facts.grid_fps:g} a "
+            "second with a person in them, hips included."
+        )
 
 
 def _check_lengths(question: Question, facts: ModelFacts) -> None:

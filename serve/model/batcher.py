@@ -30,7 +30,9 @@ _CROWD = 4  # callers in the last pass and waiting, from which on the next pass 
 _ENOUGH = 16  # segments; from here on a fuller pass costs as much a segment
 _PASSES = 2.0  # how long to wait for company, in times of the last pass
 _LONGEST_WAIT = 0.05  # seconds of that, at most
-_OVERLOADED_BATCHES, _OVERLOADED_SECONDS = 4, 1.0
+_OVERLOADED_SECONDS = 1.0  # that what waits will take, or has waited for
+_OVERLOADED_BATCHES = 64  # or so many full passes, some 50 MB
+_SMOOTHING = 0.1  # the weight of a pass in what a segment takes
 _REMEMBERED = 1000.0  # segments that the share of unknown ones looks back on
 
 Rows = tuple[NDArray[np.float32], NDArray[np.float32]]
@@ -101,6 +103,7 @@ class Batcher:
         self._waiting: deque[_Call] = deque()
         self._depth = 0
         self._last_wait = 0.0
+        self._seconds_each = 0.0  # that a segment takes, of late
         self._unknown_share: float | None = None
         self._working: asyncio.Task[None] | None = None
         self._company: asyncio.Event | None = None
@@ -119,11 +122,16 @@ class Batcher:
 
     @property
     def overloaded(self) -> bool:
-        """Whether so much waits, or waited for so long, that streams had better leave hops out."""
+        """Whether so much waits, or waited for so long, that streams had better leave hops out.
+
+        What counts is how long it will take, not how much it is: after a pause of the machine a thousand windows wait
+        at once, which a fast model has answered before anybody sees that they were late.
+        """
         if self._depth > _OVERLOADED_BATCHES * self.max_batch:
             return True
         waiting = time.monotonic() - self._waiting[0].since if self._waiting else 0.0
-        return max(waiting, self._last_wait if self._depth else 0.0) > _OVERLOADED_SECONDS
+        waited = self._last_wait if self._depth else 0.0
+        return max(waiting, waited, self._depth * self._seconds_each) > _OVERLOADED_SECONDS
 
     def watch(self, watcher: Watcher) -> None:
         """Have ``watcher`` see the poses and answers of every pass, in the event loop: it must be quick."""
@@ -225,6 +233,8 @@ class Batcher:
 
     def _measure(self, done: _Pass, poses: Floats, rows: Rows, seconds: float) -> None:
         self.metrics.batch(done.size, seconds)
+        # A segment of a small pass takes up to twice as long as one of a full pass: rather too much than too little.
+        self._seconds_each += _SMOOTHING * (seconds / done.size - self._seconds_each)
         share, weight = float((rows[1] > THRESHOLD).mean()), min(1.0, done.size / _REMEMBERED)
         before = share if self._unknown_share is None else self._unknown_share
         self._unknown_share = before + weight * (share - before)

@@ -1,7 +1,8 @@
 """Where copies of sessions outlive the replica that serves them: a deployment of one replica around a `Shelf`.
 
 When a replica dies, its clients come back to another, which takes their sessions over from here. When the keeper dies
-its copies are lost and no session is: each is copied again within seconds.
+its copies are lost and no session is: each is copied again within seconds. So both must not die at once: the keeper is
+on the head of the cluster, which goes last, and never on a worker node that takes a replica with it.
 """
 
 import asyncio
@@ -16,6 +17,7 @@ from serve.streams.sessions import Shelf
 
 _MAX_BYTES = 512 * 2**20
 _ANSWER_SECONDS = 5.0
+_ON_THE_HEAD = {"node:__internal_head__": 0.001}  # a resource that Ray gives to the head alone, one of it
 
 
 class Copies(Protocol):
@@ -62,7 +64,9 @@ class LocalKeeper:
         self.shelf.drop(generations)
 
 
-@serve.deployment(num_replicas=1, max_ongoing_requests=1000, ray_actor_options={"num_cpus": 0})
+@serve.deployment(
+    num_replicas=1, max_ongoing_requests=1000, ray_actor_options={"num_cpus": 0, "resources": _ON_THE_HEAD}
+)
 class Keeper(LocalKeeper):
     """The deployment. It never looks into a copy."""
 

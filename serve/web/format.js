@@ -20,20 +20,6 @@ export function title(name) {
   return name ? name[0].toUpperCase() + name.slice(1) : "";
 }
 
-/** A colour for the exercise at this place of the model's classes; neighbours differ, and white text can be read on all. */
-function exerciseColour(index) {
-  const hue = (index * 137.508 + 165) % 360;
-  // Yellow and green look lighter than blue at one lightness, so they are taken darker.
-  const lightness = hue > 40 && hue < 200 ? 29 : 42;
-  return `hsl(${hue.toFixed(0)} 62% ${lightness}%)`;
-}
-
-/** The colour of an exercise; `classes` are the model's, in their order. One that is not among them is grey. */
-export function colourOf(exercise, classes) {
-  const index = classes.indexOf(exercise);
-  return index < 0 ? "var(--muted)" : exerciseColour(index);
-}
-
 /** "1 repetition", "8 repetitions". */
 export function counted(number, noun) {
   return `${number} ${noun}${number === 1 ? "" : "s"}`;
@@ -41,10 +27,13 @@ export function counted(number, noun) {
 
 const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600];
 
-/** Round times for the scale of a timeline of `length` seconds that begins at `from`: about `most`. */
-export function scale(length, { from = 0, most = 8 } = {}) {
+/**
+ * Round times for the scale of a timeline of `length` seconds that begins at `from`: about `most`.
+ * `room` is the share of the length at its end where no label would fit in whole.
+ */
+export function scale(length, { from = 0, most = 8, room = 0 } = {}) {
   const step = STEPS.find((each) => length / each <= most) ?? STEPS.at(-1);
   const times = [];
-  for (let k = Math.ceil(from / step - 1e-6); k * step <= from + length + 1e-6; k++) times.push(k * step);
+  for (let k = Math.ceil(from / step - 1e-6); k * step <= from + (1 - room) * length + 1e-6; k++) times.push(k * step);
   return times;
 }

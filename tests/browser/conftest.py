@@ -66,6 +66,12 @@ def web_cameras(web_videos: dict[str, Path]) -> dict[str, Path]:
 
 
 @pytest.fixture(scope="session")
+def web_camera(squat_video: Path) -> Path:
+    """A file for the fake camera: six seconds of a squat, for tests that count nothing."""
+    return as_camera(squat_video)
+
+
+@pytest.fixture(scope="session")
 def web_store(tmp_path_factory: pytest.TempPathFactory) -> str:
     """An MLflow store whose champion was trained on synthetic skeletons with BlazePose's errors: about a minute.
 

@@ -62,8 +62,11 @@ def pictures(*videos: Path) -> Iterator[NDArray[np.uint8]]:
 def as_camera(video: Path) -> Path:
     """The file for Chromium's fake camera, beside the video."""
     path = video.with_suffix(".y4m")
+    with av.open(str(video)) as container:
+        stream = container.streams.video[0]
+        size, rate = f"W{stream.width} H{stream.height}", Fraction(stream.average_rate or FPS)
     with path.open("wb") as file:
-        file.write(f"YUV4MPEG2 W{WIDTH} H{HEIGHT} F{FPS:.0f}:1 Ip A1:1 C420jpeg\n".encode())
+        file.write(f"YUV4MPEG2 {size} F{rate.numerator}:{rate.denominator} Ip A1:1 C420jpeg\n".encode())
         for picture in pictures(video):
             file.write(b"FRAME\n" + picture.tobytes())
     return path

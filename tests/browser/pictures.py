@@ -17,22 +17,17 @@ from unittest.mock import patch
 
 import cv2
 import numpy as np
-from playwright.sync_api import Browser, Playwright, Route, WebSocketRoute, sync_playwright
+from playwright.sync_api import Browser, Playwright, WebSocketRoute, sync_playwright
 
 from gymspotter import registry
 from gymspotter.calibration import logits
 from gymspotter.tracking import use_store
 from tests import client_service
 from tests.browser.fake_camera import FPS, HEIGHT, WIDTH, Scene, as_camera, joined
-from tests.browser.web_page import DESKTOP, PHONE, Visit, chromium
+from tests.browser.scripted import held
+from tests.browser.web_page import LOOKS, Visit, chromium
 from tests.client_service import Service, serving
 
-LOOKS = {
-    "phone-light": (PHONE, "light"),
-    "phone-dark": (PHONE, "dark"),
-    "desktop-light": (DESKTOP, "light"),
-    "desktop-dark": (DESKTOP, "dark"),
-}
 _TOKENS = "- {name: page, sha256: " + "0" * 64 + ", sessions: 1, requests_per_minute: 600}\n"
 _TILE, _TALLEST = {"phone": 300, "desktop": 640}, 1600
 _ACROSS = {"phone": 6, "desktop": 3}
@@ -47,10 +42,8 @@ class Pictures:
 
     def take(self, visit: Visit, name: str) -> None:
         """The state that the visit is in, in every look."""
-        for look, (viewport, scheme) in LOOKS.items():
-            visit.page.set_viewport_size(viewport)
-            visit.page.emulate_media(color_scheme=scheme)
-            visit.page.wait_for_timeout(400)
+        for look in LOOKS:
+            visit.look(look).page.wait_for_timeout(400)
             visit.page.screenshot(path=self.out / f"{visit.current}-{name}-{look}.png", full_page=True)
         print(f"{visit.current} {name}", *visit.faults, sep="\n  ", flush=True)
         visit.faults.clear()
@@ -69,7 +62,7 @@ class Pictures:
         with self.state("model", browser) as visit:
             visit.view("model").wait("ready")
             self.take(visit, "ready")
-        with self.state("model loading", browser) as visit, held(visit, "**/v1/model/report"):
+        with self.state("model loading", browser) as visit, held(visit.page, "**/v1/model/report"):
             visit.view("model").wait("loading")
             self.take(visit, "loading")
         with self.state("model failed", browser) as visit:
@@ -87,7 +80,7 @@ class Pictures:
             (broken := self.files / "broken.mp4").write_bytes(b"no video" * 100)
             visit.upload(broken).wait("failed")
             self.take(visit, "failed")
-        with self.state("upload sending", browser) as visit, held(visit, "**/v1/classify/video*"):
+        with self.state("upload sending", browser) as visit, held(visit.page, "**/v1/classify/video*"):
             visit.upload(video).wait("sending", "working")
             self.take(visit, "sending")
         with self.state("upload done", browser) as visit:
@@ -171,16 +164,6 @@ class Pictures:
         with chromium(self.playwright, camera, allowed=False) as browser, self.state("live refused", browser) as visit:
             visit.start().wait("refused")
             self.take(visit, "refused")
-
-
-@contextmanager
-def held(visit: Visit, path: str) -> Iterator[None]:
-    """Requests for a path are not answered."""
-    routes: list[Route] = []
-    visit.page.route(path, routes.append)
-    yield
-    for route in routes:
-        route.abort()
 
 
 def nobody(path: Path) -> Path:

@@ -1,18 +1,19 @@
 """The upload view in a real browser: its pure modules by themselves, and the whole view with the whole service."""
 
+import colorsys
 import csv
 import io
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
-from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import expect, sync_playwright
 
-from tests.browser.web_page import chromium, modules_alone
+from tests.browser.web_page import axe, chromium, modules_alone
 from tests.client_service import Service, wired
 
 Run = Callable[..., Any]
@@ -50,7 +51,7 @@ def run(browser: Any) -> Iterator[Run]:
     with modules_alone() as address:
         page = browser.new_page()
         page.goto(address)
-        names = json.dumps(["../format", "send", "words", "download", "player", "timeline", "view"])
+        names = json.dumps(["../colours", "../format", "send", "words", "download", "player", "timeline", "view"])
         load = f"Object.assign(m, ...await Promise.all({names}.map((name) => import(`/web/upload/${{name}}.js`))))"
         yield lambda body, x=None: page.evaluate(f"async (x) => {{ const m = {{}}; {load}; {body} }}", x)
         page.close()
@@ -153,12 +154,41 @@ def test_items_lie_where_their_times_are(run: Run) -> None:
     assert run("return m.rowsOf(x)", SETS) == [0, 0]
 
 
+def contrast(a: str, b: str) -> float:
+    """WCAG's contrast of two colours such as "#0f766e"."""
+
+    def luminance(colour: str) -> float:
+        parts = [int(colour[k : k + 2], 16) / 255 for k in (1, 3, 5)]
+        linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+        return sum(share * part for share, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+    dark, light = sorted((luminance(a), luminance(b)))
+    return (light + 0.05) / (dark + 0.05)
+
+
+def test_colours_are_readable_and_those_of_neighbours_differ(run: Run) -> None:
+    names = [f"exercise {k}" for k in range(19)]
+    order = [*names, names[0], names[5]]
+    colours = run("const colours = new m.Colours(); return x.map((name) => colours.of(name));", order)
+    assert len(set(colours)) == 9
+    assert (colours[-2], colours[-1]) == (colours[0], colours[5])  # it stays what it was
+    for colour in set(colours):
+        assert contrast(colour, "#ffffff") >= 4.5
+        # The surfaces and backgrounds of style.css, light and dark.
+        assert all(contrast(colour, ground) >= 3 for ground in ("#f4f6f5", "#ffffff", "#0f1614", "#18211e"))
+    hues = [360 * colorsys.rgb_to_hsv(*(int(colour[k : k + 2], 16) for k in (1, 3, 5)))[0] for colour in colours]
+    apart = [min(abs(a - b), 360 - abs(a - b)) for a, b in pairwise(hues[:19])]
+    assert min(apart) > 90
+
+
 @pytest.mark.parametrize(("seconds", "last"), [(4, 4), (24, 20), (48, 40), (600, 600), (7200, 7200)])
 def test_the_scale_has_few_round_times(run: Run, seconds: float, last: float) -> None:
     times = run("return m.scale(x)", seconds)
     assert times[0] == 0
     assert times[-1] == last
     assert 2 <= len(times) <= 9
+    with_room = run("return m.scale(x, { room: 0.14 })", seconds)
+    assert with_room == [time for time in times if time <= 0.86 * seconds]
 
 
 def test_arrow_keys_lead_along_a_lane_and_to_the_other(run: Run) -> None:
@@ -232,9 +262,7 @@ def choose(root: Any, video: Path, state: str) -> None:
 
 
 def faults_of_access(page: Any) -> list[str]:
-    page.evaluate(AXE_SCRIPT)
-    found = page.evaluate("axe.run('#upload').then(({ violations }) => violations)")
-    return [f"{each['id']}: {each['nodes'][0]['target']}" for each in found]
+    return [fault for _, fault in axe(page, "#upload")[0]]
 
 
 def test_a_video_from_being_sent_to_its_timeline(browser: Any, service: Service, squat_video: Path) -> None:
@@ -290,6 +318,21 @@ def test_what_the_service_refuses_is_said_in_its_own_words(browser: Any, service
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
+def test_a_file_that_is_refused_leaves_the_answer_as_it_is(browser: Any, service: Service, tmp_path: Path) -> None:
+    video, text = tmp_path / "odd.mp4", tmp_path / "notes.txt"
+    video.write_bytes(b"nothing that a browser plays")
+    text.write_text("no video")
+    with upload_view(browser, service.url) as (page, root):
+        answer = f"event: result\ndata: {json.dumps(RESULT)}\n\n"
+        page.route("**/v1/classify/video*", lambda route: route.fulfill(content_type="text/event-stream", body=answer))
+        choose(root, video, "done")
+        choose(root, text, "done")
+        expect(root.get_by_role("group", name="Choose another file")).to_contain_text("“notes.txt” is no video")
+        expect(root.locator("[data-field=exercise]")).to_have_text("Squat, plank")
+        choose(root, video, "done")
+        expect(root.get_by_role("group", name="Choose another file")).to_have_count(0)
+
+
 def test_what_is_too_large_is_not_even_sent(browser: Any, service: Service, tmp_path: Path) -> None:
     large = tmp_path / "large.mp4"
     large.write_bytes(bytes(8 * 2**20))
@@ -326,8 +369,16 @@ def test_an_answer_that_breaks_off_and_a_video_that_cannot_be_played(
         ]  # fmt: skip
         root.get_by_role("button", name="Go to 0:18 – 0:30").click()
         expect(root.locator(".time")).to_have_text("0:18 / 0:40")
+        # In full screen too there is a button that pauses.
+        root.get_by_role("button", name="Full screen").click()
+        expect(root.get_by_role("button", name="Leave full screen")).to_be_visible()
+        assert page.evaluate("document.fullscreenElement.contains(document.querySelector('.play'))")
         root.get_by_role("button", name="Play", exact=True).click()
         expect(root.locator(".time")).to_have_text("0:19 / 0:40")
+        root.get_by_role("button", name="Pause", exact=True).click()
+        root.get_by_role("button", name="Leave full screen").click()
+        expect(root.get_by_role("button", name="Full screen")).to_be_visible()
+        root.get_by_role("button", name="Play", exact=True).click()
         page.locator("nav a[href='#model']").click()  # what cannot be seen does not play
         page.locator("nav a[href='#upload']").click()
         expect(root.get_by_role("button", name="Play", exact=True)).to_be_visible()

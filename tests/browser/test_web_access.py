@@ -3,18 +3,19 @@
 With the real API and streams in this process, so that every state is reached within a minute.
 """
 
+import asyncio
 import re
 import subprocess
+import threading
 
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.web_page import DESKTOP, PHONE, Visit, chromium
+from tests.browser.scripted import ScriptedStream, held
+from tests.browser.web_page import LOOKS, PHONE, Visit, chromium
 from tests.browser.web_service import GYMSPOTTER
 from tests.client_service import serving
-
-LOOKS = [(PHONE, "light"), (PHONE, "dark"), (DESKTOP, "light"), (DESKTOP, "dark")]
-IDS = ["phone-light", "phone-dark", "desktop-light", "desktop-dark"]
+from tests.local_backend import LocalBackend
 
 
 @pytest.fixture(scope="module")
@@ -26,70 +27,119 @@ def broken(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def camera_browser(web_playwright, web_cameras):
-    with chromium(web_playwright, web_cameras["squat"]) as browser:
+def camera_browser(web_playwright, web_camera):
+    """Its pages have to be allowed to use the camera."""
+    with chromium(web_playwright, web_camera, allowed=False) as browser:
         yield browser
 
 
-@pytest.mark.parametrize(("viewport", "scheme"), LOOKS, ids=IDS)
-def test_upload_and_model_have_no_serious_fault_in_any_state(
-    web_browser, web_quick, squat_video, broken, viewport, scheme
-):
-    with Visit(web_browser, web_quick.url, viewport=viewport, color_scheme=scheme) as visit:
-        visit.view("upload").wait("idle")
-        visit.check()
-        visit.upload(broken).wait("failed")
-        visit.check()
-        visit.upload(squat_video).wait("sending", "working").check()
-        visit.wait("done", seconds=30)
-        visit.check()
-        visit.view("model").wait("ready")
-        visit.check()
-        assert visit.faults == []
+def before_camera(browser, url, **context):
+    return Visit(browser, url, permissions=["camera"], **context)
 
 
-@pytest.mark.parametrize(("viewport", "scheme"), LOOKS, ids=IDS)
-def test_a_live_session_has_no_serious_fault_in_any_state(camera_browser, web_quick, viewport, scheme):
-    with Visit(camera_browser, web_quick.url, viewport=viewport, color_scheme=scheme) as visit:
-        visit.view("live").wait("idle")
-        visit.check()
-        visit.start().wait("live")
-        visit.sees("Squat")
-        visit.check()
+def test_the_live_view_has_no_serious_fault_in_any_state(camera_browser, web_quick):
+    with before_camera(camera_browser, web_quick.url) as visit:
+        stream = ScriptedStream(visit.page)
+        visit.view("live").check_all("idle")
+        visit.start().check_all("connecting")
+
+        stream.welcome()
+        stream.label()
+        stream.set_of("squat", 1, seconds=40, repetitions=8)
+        stream.set_of("incline bench press", 2, seconds=20, repetitions=3)
+        stream.set_of("plank", 3, seconds=10, repetitions=0)
+        stream.set_of("squat", 4, seconds=5, repetitions=1, over=False)
+        stream.tell("hint", code="feet_not_visible", text="step back: feet not visible.")
+        visit.check_all("live")
+        stream.tell("end", set=4, exercise="squat", since=stream.now - 5, until=stream.now, repetitions=1)
+        stream.tell("unknown", since=stream.now - 2)
+        visit.check_all("unknown")
+        stream.tell("no_person", since=stream.now - 2)
+        visit.check_all("no-person")
+        stream.overload()
+        visit.check_all("overloaded")
+        stream.close(1001)
+        visit.check_all("lost")
+        stream.welcome()
+        visit.wait("live")
         visit.press("Stop")
-        visit.wait("ended")
-        visit.check()
+        visit.check_all("ended")
+
+        visit.press("Start again")
+        visit.wait("connecting")
+        stream.close(4429)
+        visit.check_all("full")
+        visit.press("Try now")
+        stream.close(4403)
+        visit.check_all("failed")
+        expect(visit.root.get_by_role("alert")).to_contain_text("Open it at the address")
+        assert [button.inner_text() for button in visit.root.get_by_role("button").all()] == ["Start again", "Settings"]
         assert visit.faults == []
+
+
+def test_the_upload_view_has_no_serious_fault_in_any_state(
+    camera_browser, web_quick, squat_video, broken, tmp_path, monkeypatch
+):
+    (text := tmp_path / "notes.txt").write_text("no video")
+    with Visit(camera_browser, web_quick.url) as visit:
+        visit.view("upload").check_all("idle")
+        visit.upload(broken).check_all("failed")
+        with held(visit.page, "**/v1/classify/video*"):
+            visit.upload(squat_video).check_all("sending")
+            visit.press("Cancel")
+        with monkeypatch.context() as patch:
+            go_on = threading.Event()
+            patch.setattr(LocalBackend, "skeletons", half_way(LocalBackend.skeletons, go_on))
+            try:
+                visit.upload(squat_video).wait("working", seconds=60)
+                expect(visit.root).to_contain_text("of the video is looked at", timeout=60_000)
+                visit.check_all("working")
+            finally:
+                go_on.set()
+            visit.wait("done", seconds=60)
+        visit.upload(text).check_all("done")
+        expect(visit.root).to_contain_text("“notes.txt” is no video")
+        assert visit.text("exercise") == "Squat"
+        assert visit.faults == []
+
+
+def half_way(skeletons, go_on):
+    """Pose estimation that waits, once it has told some progress, until it may ``go_on``."""
+
+    async def halted(self, video, name):
+        async for step in skeletons(self, video, name):
+            yield step
+            while not go_on.is_set():
+                await asyncio.sleep(0.02)
+
+    return halted
 
 
 def test_without_a_camera_the_page_says_what_to_do(web_browser, web_quick):
-    with Visit(web_browser, web_quick.url, viewport=PHONE) as visit:
-        visit.start().wait("no-camera")
+    with Visit(web_browser, web_quick.url) as visit:
+        visit.start().check_all("no-camera")
         expect(visit.root.get_by_role("button", name="Try again")).to_be_focused()
-        visit.check()
+        visit.press("Settings")
+        expect(visit.root.get_by_role("button", name="Start")).to_be_focused()
         assert visit.faults == []
 
 
-def test_a_refused_camera_is_told(web_playwright, web_quick, web_cameras):
-    with (
-        chromium(web_playwright, web_cameras["squat"], allowed=False) as browser,
-        Visit(browser, web_quick.url, viewport=PHONE) as visit,
-    ):
-        visit.start().wait("refused")
-        visit.check()
+def test_a_refused_camera_is_told(camera_browser, web_quick):
+    with Visit(camera_browser, web_quick.url) as visit:
+        visit.start().check_all("refused")
         assert visit.faults == []
 
 
 def test_a_full_service_is_told(camera_browser):
-    with serving(max_sessions=1) as service, Visit(camera_browser, service.url, viewport=PHONE) as first:
+    with serving(max_sessions=1) as service, before_camera(camera_browser, service.url) as first:
         first.start().wait("live")
-        with Visit(camera_browser, service.url, viewport=PHONE) as second:
-            second.start().wait("full").check()
+        with before_camera(camera_browser, service.url) as second:
+            second.start().wait("full")
         assert first.faults + second.faults == []
 
 
 def test_the_keyboard_alone_gets_through_all_views(camera_browser, web_quick, squat_video):
-    with Visit(camera_browser, web_quick.url, viewport=DESKTOP, reduced_motion="reduce") as visit:
+    with before_camera(camera_browser, web_quick.url, reduced_motion="reduce") as visit:
         visit.view("live").wait("idle")
         visit.page.keyboard.press("Tab")
         assert focused(visit) == "Skip to the content"
@@ -99,6 +149,7 @@ def test_the_keyboard_alone_gets_through_all_views(camera_browser, web_quick, sq
         expect(visit.root.get_by_role("button", name="Stop")).to_be_focused()
         visit.page.keyboard.press("Enter")
         visit.wait("ended", seconds=20)
+        expect(visit.root.get_by_role("heading", name="Your session")).to_be_focused()
 
         reach(visit, "Upload", back=True)
         visit.page.keyboard.press("Enter")
@@ -126,15 +177,13 @@ def test_the_keyboard_alone_gets_through_all_views(camera_browser, web_quick, sq
 
 def test_a_token_is_asked_for_and_used(camera_browser, squat_video, tmp_path):
     tokens = tmp_path / "tokens.yaml"
-    made = subprocess.run(
-        [GYMSPOTTER, "token", "page", "--file", str(tokens)], capture_output=True, text=True, check=True
-    )
-    token = re.search(r"\S{30,}", made.stdout)[0]
-    with serving(tokens=tokens) as service, Visit(camera_browser, service.url) as visit:
+    token = new_token(tokens)
+    with serving(tokens=tokens) as service, before_camera(camera_browser, service.url) as visit:
         visit.view("live")
         dialog = visit.page.get_by_role("dialog")
         expect(dialog).to_be_visible()
-        visit.check()
+        for name in LOOKS:
+            visit.look(name).check(name)
         dialog.get_by_label("Token").fill("a wrong one")
         visit.page.keyboard.press("Enter")
         expect(dialog).to_be_visible()  # again

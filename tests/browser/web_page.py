@@ -23,12 +23,28 @@ from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Playwrig
 from serve.http.page import WEB
 
 PHONE, DESKTOP = {"width": 390, "height": 844}, {"width": 1280, "height": 800}
+LOOKS = {
+    "phone-light": (PHONE, "light"),
+    "phone-dark": (PHONE, "dark"),
+    "desktop-light": (DESKTOP, "light"),
+    "desktop-dark": (DESKTOP, "dark"),
+}
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 _FLAGS = (
     "--no-sandbox", "--no-first-run", "--disable-gpu", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
 )  # fmt: skip
 _FAKE_CAMERA = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
+# Another look is there with the next frame. Meters grow, which axe would see half-way; the sign of what is busy turns for
+# ever. Only what is asked for comes back: the whole of axe's result is megabytes.
+_LOOK_AT = """async (part) => {
+  for (let frames = 0; frames < 2; frames++) await new Promise(requestAnimationFrame);
+  for (const one of document.getAnimations()) if (one.effect.getTiming().iterations !== Infinity) one.finish();
+  const { violations, passes } = await axe.run(part, { resultTypes: ["violations"], preload: false });
+  const last = (text) => (text ?? "").trim().split("\\n").at(-1).trim();
+  const told = ({ id, nodes }) => nodes.map((node) => `${id} at ${node.target}: ${last(node.failureSummary)}`);
+  return [violations.flatMap((rule) => told(rule).map((text) => [rule.impact, text])), passes.map(({ id }) => id)];
+}"""
 # The browser itself says so of every answer that is no 2xx, which a test may have asked for.
 _EXPECTED = "Failed to load resource"
 
@@ -82,6 +98,14 @@ def modules_alone() -> Iterator[str]:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()
+
+
+def axe(page: Page, part: str = "body") -> tuple[list[tuple[str, str]], set[str]]:
+    """What axe-core finds in a part of the page as it is now: (impact, fault) of each fault, and the rules kept."""
+    if page.evaluate("() => !('axe' in window)"):
+        page.evaluate(AXE_SCRIPT)
+    faults, kept = page.evaluate(_LOOK_AT, part)
+    return [(impact, fault) for impact, fault in faults], set(kept)
 
 
 class Visit:
@@ -179,16 +203,27 @@ class Visit:
             assert time.monotonic() < end, f"{self.text('count')} repetitions after {seconds:g} s"
             self.page.wait_for_timeout(200)
 
-    def check(self) -> Self:
+    def look(self, name: str) -> Self:
+        """See the page in one of the ``LOOKS``."""
+        viewport, scheme = LOOKS[name]
+        self.page.set_viewport_size(viewport)
+        self.page.emulate_media(color_scheme=scheme)
+        return self
+
+    def check_all(self, *states: str) -> Self:
+        """As `check`, in all looks; the view is in one of ``states``, and stays in it."""
+        self.wait(*states)
+        for name in LOOKS:
+            self.look(name).check(name)
+        if self.state() not in states:
+            self.faults.append(f"{self.current}: {self.state()} came while {states} were looked at")
+        return self
+
+    def check(self, look: str = "") -> Self:
         """Note among the faults what is wrong with what is seen now: axe-core's findings, a page that is too wide."""
-        where = f"{self.current} {self.state()}"
-        self.page.evaluate(AXE_SCRIPT)
-        found = self.page.evaluate("() => axe.run(document, {resultTypes: ['violations']})")
-        for rule in found["violations"]:
-            if rule["impact"] in ("serious", "critical"):
-                for node in rule["nodes"]:
-                    why = (node["failureSummary"] or "").splitlines()[-1].strip()
-                    self.faults.append(f"{where}: {rule['id']} ({rule['impact']}) at {node['target']}: {why}")
+        where = f"{self.current} {self.state()} {look}".strip()
+        found, _ = axe(self.page)
+        self.faults += [f"{where}: {fault}" for impact, fault in found if impact in ("serious", "critical")]
         if self.page.evaluate("() => document.documentElement.scrollWidth > innerWidth"):
             self.faults.append(f"{where}: the page is wider than the screen")
         return self

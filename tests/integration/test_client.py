@@ -76,6 +76,24 @@ def test_a_video_is_answered_with_progress_and_its_sets(service, squat_video):
     assert timeline.exercise == "squat"
     assert timeline.seconds == pytest.approx(6)
     assert timeline.sets[0].repetitions == len(timeline.sets[0].times)
+    assert timeline.poses is None
+
+
+def test_the_joints_of_a_video_are_told_if_they_were_asked_for(service, squat_video):
+    with Client(service.url) as client:
+        poses = client.classify_video(squat_video, on_progress=lambda share: None, poses=True).poses
+
+    async def asked():
+        async with AsyncClient(service.url) as client:
+            return (await client.classify_video(squat_video, poses=True)).poses
+
+    assert asyncio.run(asked()) == poses
+    assert (poses.layout, poses.fps) == ("h36m17", 5.0)
+    assert len(poses.times) == len(poses.image_xy) == pytest.approx(30, abs=1)
+    seen = [joints for joints in poses.image_xy if joints is not None]
+    assert len(seen) > 25
+    assert {len(joints) for joints in seen} == {17}
+    assert all(0 <= share <= 1 for joints in seen for joint in joints if joint is not None for share in joint)
 
 
 def test_tokens_let_in_whom_they_should(tmp_path, movement, capsys):

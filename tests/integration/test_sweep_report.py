@@ -1,5 +1,6 @@
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 
@@ -37,7 +38,7 @@ def store(tmp_path_factory):
 def whole(store, tmp_path_factory):
     """The whole sweep's page."""
     out = tmp_path_factory.mktemp("report") / "made" / "page.html"
-    return report(ReportOptions(sweep="whole", tracking_uri=store, out=out)).read_text()
+    return Path(report(ReportOptions(sweep="whole", tracking_uri=store, out=str(out)))).read_text()
 
 
 class Tables(HTMLParser):
@@ -134,7 +135,7 @@ def test_leak_failures_and_links_are_told(whole, store):
 
 @pytest.mark.parametrize("sweep", ["under-way", "begun"])
 def test_a_sweep_under_way_has_a_page_too(store, tmp_path, sweep, capsys):
-    made = report(ReportOptions(sweep=sweep, tracking_uri=store, out=tmp_path / "page.html")).read_text()
+    made = Path(report(ReportOptions(sweep=sweep, tracking_uri=store, out=str(tmp_path / "page.html")))).read_text()
     assert "The sweep has not ended" in capsys.readouterr().out
     for sentence in ("There are no finalists yet", "it takes two trials", "it takes 10 trials", "Not measured yet"):
         assert sentence in made
@@ -145,7 +146,7 @@ def test_a_sweep_under_way_has_a_page_too(store, tmp_path, sweep, capsys):
 def test_of_two_sweeps_of_one_name_the_latest_is_told_of_and_the_other_named(store, tmp_path, capsys):
     record = read_sweep(use_store(store), "twice")
     assert len(record.trials) == 2
-    report(ReportOptions(sweep="twice", tracking_uri=store, out=tmp_path / "page.html"))
+    report(ReportOptions(sweep="twice", tracking_uri=store, out=str(tmp_path / "page.html")))
     assert f"2 sweeps are called twice; this is the latest. The ids of the others: {record.others[0]}." in (
         capsys.readouterr().out
     )
@@ -161,8 +162,8 @@ def test_an_unknown_sweep_is_one_sentence_that_names_what_there_is(store, capsys
 
 
 def test_a_page_that_cannot_be_written_is_one_sentence(store, tmp_path):
-    with pytest.raises(InputError, match=r"out: .* cannot be written \(Is a directory\)"):
-        report(ReportOptions(sweep="whole", tracking_uri=store, out=tmp_path))
+    with pytest.raises(InputError, match=r"out: .* is a folder: name a file"):
+        report(ReportOptions(sweep="whole", tracking_uri=store, out=str(tmp_path)))
 
 
 @pytest.mark.parametrize(

@@ -92,3 +92,43 @@ def test_a_server_that_is_not_there_is_named_soon(monkeypatch):
     for attempt in (storage.read_bytes, lambda place: storage.write_whole(place, b"")):
         with pytest.raises(InputError, match=r"^'s3://gym/a' cannot be \w+: the server cannot be reached: check the"):
             attempt("s3://gym/a")
+
+
+def test_a_server_that_answered_before_is_waited_for(monkeypatch, caplog):
+    """Refused at first, then there again; and one that stays away is named in the end."""
+    answers = [storage.UnreachableError("away."), storage.UnreachableError("away."), 3]
+
+    @storage.patiently
+    def ask(place):
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(storage, "_PAUSE_S", 0.01)
+    monkeypatch.setattr(storage, "_answered", set())
+    monkeypatch.setattr(storage, "_silent", set())
+    with pytest.raises(InputError, match=r"^away\.$"):  # never seen yet: its address may be wrong
+        ask("s3://gym/a")
+    storage.expect("s3://gym/other")
+    with pytest.raises(InputError, match="away"):
+        ask("gs://gym/a")
+    assert ask("s3://gym/a") == 3
+    answers[:] = [storage.UnreachableError("away."), 4]
+    assert ask("s3://gym/b") == 4
+    said = [record.getMessage() for record in caplog.records]
+    assert said == ["away. It is tried again for 120 s.", "the server of 's3://gym/b' answers again."]
+    monkeypatch.setattr(storage, "_PATIENCE_S", 0.05)
+    answers[:] = [storage.UnreachableError("away.")] * 100
+    with pytest.raises(InputError, match="away"):
+        ask("s3://gym/b")
+
+
+def test_what_waiting_does_not_mend_is_not_waited_for(monkeypatch):
+    def ask(place):
+        raise InputError("there is no such bucket.")
+
+    storage.expect("s3://gym/a")
+    monkeypatch.setattr(storage.time, "sleep", lambda seconds: pytest.fail("it waited"))
+    with pytest.raises(InputError, match="bucket"):
+        storage.patiently(ask)("s3://gym/a")

@@ -15,7 +15,7 @@ from mlflow.utils.validation import MAX_PARAM_VAL_LENGTH, MAX_TAG_VAL_LENGTH
 from gymspotter.errors import InputError
 from gymspotter.fit import Epoch
 from gymspotter.provenance import environment
-from gymspotter.tracking import Run, Store, shown, use_experiment, use_store
+from gymspotter.tracking import Run, Store, new_run, shown, use_experiment, use_store
 
 EPOCHS = [Epoch(number=n, loss=1 / n, validation_f1=n / 10, validation_loss=2 / n) for n in (1, 2, 3)]
 
@@ -190,3 +190,24 @@ def test_mlflow_tells_its_vendor_nothing():
     code = "import gymspotter.train; from mlflow.telemetry import get_telemetry_client as get; assert get() is None"
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("MLFLOW", "PYTEST", "CI"))}
     subprocess.run([sys.executable, "-c", code], env=clean, check=True)
+
+
+def test_a_sweep_that_is_killed_takes_the_runs_under_way_along(open_run, store):
+    parent = open_run("sweep")
+    ended, under_way = open_run("ended", parent=parent.run_id), open_run("under way", parent=parent.run_id)
+    other = open_run("of another")
+    ended.finish()
+    parent.kill()
+    status = {run.run_id: store.client().get_run(run.run_id).info.status for run in (parent, ended, under_way, other)}
+    assert list(status.values()) == ["KILLED", "FINISHED", "KILLED", "RUNNING"]
+    assert open_run("under way", parent=parent.run_id).status == "RUNNING"  # it is gone on with
+
+
+@pytest.mark.parametrize(
+    ("error", "status"), [(SystemExit, "KILLED"), (KeyboardInterrupt, "KILLED"), (ValueError, "FAILED")]
+)
+def test_a_run_says_how_it_ended(store, error, status):
+    use_experiment("test")
+    with pytest.raises(error), new_run() as run:
+        raise error
+    assert store.client().get_run(run.info.run_id).info.status == status

@@ -6,7 +6,16 @@ from gymspotter.client.live import AsyncLiveSession
 from gymspotter.client.live_sync import LiveSession
 from gymspotter.client.news import Disconnected, LiveEvent, Reconnected
 from gymspotter.client.posted import Served, post_videos
-from gymspotter.client.results import Classification, ExerciseSet, Model, Repetition, Segment, TimedSegment, Timeline
+from gymspotter.client.results import (
+    Classification,
+    ExerciseSet,
+    Model,
+    Repetition,
+    Segment,
+    TimedSegment,
+    Timeline,
+    VideoPoses,
+)
 
 __all__ = [
     "NO_ANSWER",
@@ -27,5 +36,6 @@ __all__ = [
     "TimedSegment",
     "Timeline",
     "Timing",
+    "VideoPoses",
     "post_videos",
 ]

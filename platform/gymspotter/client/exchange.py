@@ -123,7 +123,9 @@ def asked_segments(
     return _read(Classification, (yield from answered(ask, retries)))
 
 
-def asked_video(video: str | Path, on_progress: Callable[[float], None] | None, retries: int) -> Conversation[Timeline]:
+def asked_video(
+    video: str | Path, on_progress: Callable[[float], None] | None, poses: bool, retries: int
+) -> Conversation[Timeline]:
     """POST /v1/classify/video: an upload, or a URI that the service fetches."""
     result: dict[str, Any] = {}
 
@@ -134,13 +136,14 @@ def asked_video(video: str | Path, on_progress: Callable[[float], None] | None, 
             result[name] = data
 
     path, listener = "/v1/classify/video", on_event if on_progress else None
+    terms = {"poses": "true"} if poses else {}
     if isinstance(video, str) and "://" in video:
         body = json.dumps({"uri": video}).encode()
-        ask = _post(path, content=body, media_type="application/json", on_event=listener)
+        ask = _post(path, params=terms, content=body, media_type="application/json", on_event=listener)
     else:
         if not Path(video).is_file():
             raise InputError(f"video {str(video)!r} is not a file: check the path.")
-        ask = _post(path, file=Path(video), on_event=listener)
+        ask = _post(path, params=terms, file=Path(video), on_event=listener)
     answer = yield from answered(ask, retries)
     if "problem" in result:
         status, detail = result["problem"].get("status", 500), result["problem"].get("detail", "")

@@ -61,14 +61,17 @@ class Client:
         """
         return self._talk(exchange.asked_segments(segments, layout, fps, top, self._retries))
 
-    def classify_video(self, video: str | Path, *, on_progress: Callable[[float], None] | None = None) -> Timeline:
+    def classify_video(
+        self, video: str | Path, *, on_progress: Callable[[float], None] | None = None, poses: bool = False
+    ) -> Timeline:
         """The timeline of a video.
 
         Args:
             video: a file to upload; or a URI (file://, s3://, gs://) that the service fetches itself, if it may.
             on_progress: is called with the share of the work done, 0..1.
+            poses: whether the joints of every sampled frame are told too (`VideoPoses`), to be drawn over the video.
         """
-        return self._talk(exchange.asked_video(video, on_progress, self._retries))
+        return self._talk(exchange.asked_video(video, on_progress, poses, self._retries))
 
     def model(self) -> Model:
         """The model that answers."""
@@ -133,10 +136,10 @@ class AsyncClient:
         return await self._talk(exchange.asked_segments(segments, layout, fps, top, self._retries))
 
     async def classify_video(
-        self, video: str | Path, *, on_progress: Callable[[float], None] | None = None
+        self, video: str | Path, *, on_progress: Callable[[float], None] | None = None, poses: bool = False
     ) -> Timeline:
         """See `Client.classify_video`."""
-        return await self._talk(exchange.asked_video(video, on_progress, self._retries))
+        return await self._talk(exchange.asked_video(video, on_progress, poses, self._retries))
 
     async def model(self) -> Model:
         """See `Client.model`."""

@@ -60,11 +60,26 @@ class ExerciseSet:
 
 
 @dataclass(frozen=True, kw_only=True)
+class VideoPoses:
+    """Where the athlete's joints are in the pictures of a video, ``fps`` times a second.
+
+    ``times`` are the frames' seconds from the video's start. For each of them ``image_xy`` has the joints of
+    ``layout``, as (x, y) in shares of the picture's width and height from its upper left corner; None is a joint that
+    is not seen in the picture, or a frame without anybody.
+    """
+
+    layout: str
+    fps: float
+    times: tuple[float, ...]
+    image_xy: tuple[tuple[tuple[float, float] | None, ...] | None, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Timeline:
     """What a video of ``seconds`` shows: overlapping segments, and sets with their repetitions.
 
     ``person_seen`` is the share of the sampled frames in which a person was found; ``exercise`` the one with the
-    highest mean probability over all segments.
+    highest mean probability over all segments; ``poses`` is None unless it was asked for.
     """
 
     model_version: str
@@ -75,6 +90,7 @@ class Timeline:
     probability: float
     segments: tuple[TimedSegment, ...]
     sets: tuple[ExerciseSet, ...] = ()
+    poses: VideoPoses | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,7 +137,10 @@ def _value(kind: Any, value: Any, name: str) -> Any:
     if isinstance(kind, type) and is_dataclass(kind):
         return read(kind, value)
     if origin is tuple and isinstance(value, list):
-        return tuple(_value(parts[0], item, name) for item in value)
+        kinds = [parts[0]] * len(value) if parts[-1] is Ellipsis else parts
+        if len(kinds) != len(value):
+            raise ValueError(f"{name} has {len(value)} parts and not {len(kinds)}")
+        return tuple(_value(kind, item, name) for kind, item in zip(kinds, value, strict=True))
     if origin is dict and isinstance(value, dict):
         return {str(key): _value(parts[1], item, name) for key, item in value.items()}
     if kind is float and type(value) in (int, float):

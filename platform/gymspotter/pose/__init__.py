@@ -102,13 +102,13 @@ def load_estimator(name: str, mmpose: MMPoseOptions = MMPoseOptions()) -> Estima
         InputError: there is none of that name, it is not installed, or its weights are not to be had.
     """
     check_estimator(name)
-    return _LOADERS[name](mmpose)
+    return ESTIMATORS[name](mmpose)
 
 
 def check_estimator(name: str) -> None:
     """Raise `InputError` unless there is an estimator of that name."""
-    if name not in _LOADERS:
-        raise InputError(f"estimator {name!r} is not known: use one of {', '.join(_LOADERS)}.")
+    if name not in ESTIMATORS:
+        raise InputError(f"estimator {name!r} is not known: use one of {', '.join(ESTIMATORS)}.")
 
 
 def _blazepose(_: MMPoseOptions) -> Estimator:
@@ -123,5 +123,6 @@ def _mmpose(options: MMPoseOptions) -> Estimator:
     return MMPose.load(options)
 
 
-# Loading imports the estimator's own libraries, so nobody pays for one that is not used.
-_LOADERS: dict[str, Callable[[MMPoseOptions], Estimator]] = {"blazepose": _blazepose, "mmpose": _mmpose}
+# By name; whoever has one of their own adds it, in the driver and in the workers. Loading imports the estimator's own
+# libraries, so nobody pays for one that is not used.
+ESTIMATORS: dict[str, Callable[[MMPoseOptions], Estimator]] = {"blazepose": _blazepose, "mmpose": _mmpose}

@@ -5,11 +5,11 @@ gymspotter report sweep
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated
 
 import tyro
 
+from gymspotter import storage
 from gymspotter.errors import InputError
 from gymspotter.page import Markup, facts, link, page, plot, tag
 from gymspotter.sweeps.plots import coordinates_figure, cost_figure, curves_figure, importance_figure
@@ -38,29 +38,28 @@ class ReportOptions:
     """The sweep's name, or the id of its run in MLflow; of several of one name it is the latest."""
     tracking_uri: str | None = None
     """MLflow's store; by default MLFLOW_TRACKING_URI, else sqlite:///mlflow.db."""
-    out: Path | None = None
-    """The page; by default the sweep's name with .html, in the current folder."""
+    out: str = ""
+    """The page, also s3://, gs://; by default the sweep's name with .html, in the current folder."""
 
 
-def report(options: ReportOptions) -> Path:
-    """Write the page and say where it is.
+def report(options: ReportOptions) -> str:
+    """Write the page, say where it is, and return that.
 
     Raises:
         InputError: there is no such sweep, the store cannot be used, or the page cannot be written there.
     """
     record = read_sweep(use_store(options.tracking_uri, existing=True), options.sweep)
     name = "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in record.name)
-    out = options.out or Path(f"{name}.html")
+    out = storage.absolute(options.out or f"{name}.html")
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(page(f"Sweep {record.name}", _parts(record), style=_STYLE), encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"out: {str(out)!r} cannot be written ({error.strerror}): name another file.") from error
+        storage.write_whole(out, page(f"Sweep {record.name}", _parts(record), style=_STYLE).encode())
+    except InputError as error:
+        raise InputError(f"out: {error}") from error
     for sentence in _notes(record):
         print(sentence)
     if command := record.server_command:
         print(f"its links work while this runs: {command}")
-    print(f"report: {out.resolve()}")
+    print(f"report: {out}")
     return out
 
 

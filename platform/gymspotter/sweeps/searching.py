@@ -7,6 +7,7 @@ the same ones again, in the same order.
 import hashlib
 import json
 import os
+import tempfile
 import time
 import uuid
 import warnings
@@ -171,25 +172,30 @@ def run_trials(job: Job, watch: Watch, options: TuneOptions, *, param_space: Any
         ray_tune.with_parameters(work, job=job), {"CPU": options.cpus_per_trial, "GPU": options.gpus_per_trial}
     )
     attempt = f"attempt-{time.strftime('%Y%m%d-%H%M%S')}-{uuid.uuid4().hex[:4]}"
-    ray_tune.Tuner(
-        trainable,
-        param_space=param_space,
-        tune_config=ray_tune.TuneConfig(
-            max_concurrent_trials=options.parallel or None,
-            reuse_actors=True,
-            trial_name_creator=_name,
-            trial_dirname_creator=_name,
-            **tune_config,
-        ),
-        run_config=ray_tune.RunConfig(
-            name=attempt,
-            storage_path=storage.absolute(job.folder),
-            failure_config=ray_tune.FailureConfig(max_failures=_MAX_FAILURES),
-            callbacks=[watch],
-            verbose=0,
-        ),
-    ).fit()
-    storage.remove_folder(storage.join(job.folder, attempt))
+    # What Tune notes of an attempt is never read again. So it stays on the driver's disk, where no store can fail; but
+    # under PBT trials go on from each other's checkpoints, on any node.
+    with tempfile.TemporaryDirectory(prefix="gymspotter-") as here:
+        folder = storage.absolute(job.folder) if job.interval else here
+        ray_tune.Tuner(
+            trainable,
+            param_space=param_space,
+            tune_config=ray_tune.TuneConfig(
+                max_concurrent_trials=options.parallel or None,
+                reuse_actors=True,
+                trial_name_creator=_name,
+                trial_dirname_creator=_name,
+                **tune_config,
+            ),
+            run_config=ray_tune.RunConfig(
+                name=attempt,
+                storage_path=folder,
+                failure_config=ray_tune.FailureConfig(max_failures=_MAX_FAILURES),
+                callbacks=[watch],
+                verbose=0,
+            ),
+        ).fit()
+        if job.interval:
+            storage.remove_folder(storage.join(folder, attempt))
 
 
 def _name(trial: Any) -> str:

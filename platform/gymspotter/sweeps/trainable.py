@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import ray
+import ray.exceptions
 import torch
 from ray import tune
 
@@ -24,7 +25,7 @@ from gymspotter.plots import figures_of
 from gymspotter.sweeps.results import VALIDATION
 from gymspotter.sweeps.space import Point
 from gymspotter.sweeps.trial import Data, run_trial
-from gymspotter.tracking import Run, Store
+from gymspotter.tracking import Run, Store, silent
 
 METRIC = VALIDATION
 GRID = "config"
@@ -84,6 +85,7 @@ def work(given: dict[str, Any], job: Job) -> None:
     # Under PBT a trial goes on with another one's configuration, and keeps its own name.
     config = config_of(given) | {"key": tune.get_context().get_trial_name()}
     torch.set_num_threads(job.threads)
+    storage.expect(job.folder)
     run = open_run(job, config)
     if run.finished:
         _report_again(run, job)
@@ -91,6 +93,8 @@ def work(given: dict[str, Any], job: Job) -> None:
     try:
         _train(config, job, run)
     except Exception as error:
+        if isinstance(error, (storage.UnreachableError, ray.exceptions.RayError)) or silent(error):
+            raise  # not the point's fault: Tune starts the trial again
         run.finish("FAILED", error=f"{type(error).__name__}: {error}")
         tune.report({"epoch": job.epochs, METRIC: 0.0, "outcome": 0.0, "failed": True, "run_id": run.run_id})
 

@@ -160,7 +160,7 @@ export class Panel {
   #showSets(session, now) {
     const sets = allSets(session, now);
     const first = session.first ?? now;
-    this.#timeline.show(session.spans, sets, { first, now, classes: session.classes, held: session.held });
+    this.#timeline.show(session.spans, sets, { first, now, held: session.held });
     this.empty.hidden = sets.length > 0;
     const count = (set) => (isHeld(session, set.exercise) ? "held" : counted(set.repetitions, "rep"));
     const rows = sets.map((set, index) => [index + 1, set.exercise, clock(set.since - first), count(set), Boolean(set.open)]);
@@ -174,7 +174,7 @@ export class Panel {
           "li",
           { class: open ? "open" : "" },
           h("span", { class: "muted" }, `${number}.`),
-          h("span", { class: "live-set-name" }, title(exercise)),
+          h("span", { class: "live-set-name" }, this.#timeline.dot(exercise), title(exercise)),
           h("span", { class: "muted" }, `at ${from}`),
           h("span", { class: "live-set-count" }, told, open && h("span", { class: "chip good" }, "now")),
         ),

@@ -16,6 +16,16 @@ export const AFTER_CLOSE = {
   4429: "later",
 };
 
+/** What a close means that is not tried again, and what to do, where the service gave no reason of its own. */
+export const WHY_CLOSED = {
+  1009: "A picture was larger than the service takes. Start again with another camera, or let the pose be found on this device.",
+  4400: "The service could not read what this page sent. Load the page anew: it may be older than the service.",
+  4403:
+    "The service does not answer this page from where you are. Open it at the address that whoever runs the service gave you, " +
+    "or ask them to let this address in.",
+  4409: "The session goes on in another window. Go on there, or start a new one here.",
+};
+
 /** The first message; what is null or undefined is left out. */
 export function hello(fields) {
   const told = Object.entries(fields).filter(([, value]) => value !== null && value !== undefined);

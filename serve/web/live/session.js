@@ -30,7 +30,6 @@ export function begin(held = []) {
     welcomed: false,
     sessions: 0, // how many the service opened; more than one if it forgot one
     version: null,
-    classes: [],
     labelled: null, // t of the last label
     set: null, // the open one: {key, number, exercise, since, count}
     sets: /** @type {DoneSet[]} */ ([]),
@@ -66,7 +65,6 @@ const changes = {
 
   welcome: (state, event) => ({
     version: event.model_version,
-    classes: event.classes,
     welcomed: true,
     // The service may have forgotten the session: its open set is over, as far as it was counted.
     ...(event.resumed ? {} : { ...closeSet(state, state.labelled), ...NOTHING_SEEN, sessions: state.sessions + 1 }),

@@ -1,8 +1,9 @@
 /** What is seen before a session: what happens to the video, the choices, and a figure that shows what to expect. */
 
 import { h } from "../dom.js";
+import { Animation, Figure } from "../figure.js";
 import { title } from "../format.js";
-import { between, drawSkeleton, fit, sharp, sidesOf } from "../skeleton.js";
+import { sidesOf } from "../skeleton.js";
 
 const SHOWN = ["squat", "shoulder press", "barbell biceps curl", "lateral raise", "deadlift"];
 const REPETITIONS = 4;
@@ -68,16 +69,15 @@ function choice(legend, name, chosen, options) {
 }
 
 /** A figure that exercises, with its counter, as a session looks. It is decoration: nothing is lost without it. */
-export class Figure {
+export class Preview {
   #canvas = h("canvas", {});
   #name = h("span", { class: "live-figure-name" });
   #count = h("span", { class: "live-figure-count" }, "0");
+  #animation = new Animation();
+  #figure = null;
   #motions = [];
-  #layout = null;
-  #began = null;
-  #running = false;
-  #asked = null;
-  #still = matchMedia("(prefers-reduced-motion: reduce)");
+  #shown = 0; // which motion
+  #done = 0; // repetitions of it
 
   constructor() {
     this.element = h("div", { class: "live-figure", "aria-hidden": "true", hidden: true }, this.#canvas, this.#name, this.#count);
@@ -86,54 +86,34 @@ export class Figure {
   /** Get the motions from the service; without them there is no figure. */
   async load(api, layouts) {
     const { layout, fps, exercises } = await api.getJson("/v1/exercises");
-    this.#layout = { ...layouts[layout], sides: sidesOf(layouts[layout]) };
-    this.#motions = SHOWN.map((name) => exercises.find((one) => one.name === name))
-      .filter(Boolean)
-      .map(({ name, frames }) => ({ name, frames, seconds: frames.length / fps }));
-    this.element.hidden = !this.#motions.length;
-    if (this.#running) this.run();
+    this.#motions = SHOWN.map((name) => exercises.find((one) => one.name === name)).filter(Boolean);
+    if (!this.#motions.length) return;
+    this.element.hidden = false;
+    const skeleton = { ...layouts[layout], sides: sidesOf(layouts[layout]) };
+    this.#figure = new Figure(this.#canvas, skeleton, fps, () => this.#turned());
+    this.#show(0);
+    this.#animation.add(this.#figure);
   }
 
   run() {
-    this.#running = true;
-    if (!this.#motions.length || this.#asked !== null) return;
-    this.#began ??= performance.now();
-    this.#ask(0);
+    this.#animation.shown();
   }
 
   pause() {
-    this.#running = false;
+    this.#animation.hidden();
   }
 
-  /** One frame more; never two at a time. */
-  #ask(milliseconds) {
-    this.#asked = setTimeout(() => requestAnimationFrame(() => this.#step()), milliseconds);
-  }
-
-  #step() {
-    this.#asked = null;
-    if (!this.#running || !this.element.isConnected) return;
-    const turn = this.#motions.reduce((sum, { seconds }) => sum + seconds * REPETITIONS, 0);
-    let t = this.#still.matches ? 0 : ((performance.now() - this.#began) / 1000) % turn;
-    let motion = this.#motions[0];
-    for (motion of this.#motions) {
-      if (t < motion.seconds * REPETITIONS) break;
-      t -= motion.seconds * REPETITIONS;
-    }
-    this.#draw(motion, t);
-    if (!this.#still.matches) this.#ask(30);
-  }
-
-  #draw({ name, frames, seconds }, t) {
-    const { context, width, height } = sharp(this.#canvas);
-    context.clearRect(0, 0, width, height);
-    if (!width) return;
-    const place = (t / seconds) * frames.length;
-    const [all, share] = [fit(frames, width, height, { margin: 0.16 }), place % 1];
-    const points = between(all[Math.floor(place) % frames.length], all[Math.ceil(place) % frames.length], share);
-    const { bones, sides } = this.#layout;
-    drawSkeleton(context, { bones, sides, points, width, height });
+  #show(index) {
+    [this.#shown, this.#done] = [index, 0];
+    const { name, frames } = this.#motions[index];
+    this.#figure.show(frames, 0);
     this.#name.textContent = title(name);
-    this.#count.textContent = String(Math.floor(t / seconds));
+    this.#count.textContent = "0";
+  }
+
+  #turned() {
+    this.#done += 1;
+    if (this.#done < REPETITIONS) this.#count.textContent = String(this.#done);
+    else this.#show((this.#shown + 1) % this.#motions.length);
   }
 }

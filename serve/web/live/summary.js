@@ -17,7 +17,7 @@ export function summaryPanel(session, again, change) {
   const timeline = new Timeline();
   if (rows.length) {
     const [first, now] = [session.first ?? session.sets[0].since, session.last ?? session.sets.at(-1).until];
-    timeline.show(session.spans, session.sets, { first, now, classes: session.classes, held: session.held, whole: true });
+    timeline.show(session.spans, session.sets, { first, now, held: session.held, whole: true });
   }
   const { repetitions } = total(session);
   const seconds = session.seconds ?? Math.max(0, (session.last ?? 0) - (session.first ?? 0));
@@ -30,11 +30,11 @@ export function summaryPanel(session, again, change) {
       { class: "live-totals" },
       figure(String(rows.length), rows.length === 1 ? "set" : "sets"),
       figure(String(repetitions), repetitions === 1 ? "repetition" : "repetitions"),
-      figure(clock(seconds), "minutes"),
+      figure(clock(seconds), "time"),
     ),
     rows.length > 0 && timeline.element,
     rows.length
-      ? h("div", { class: "live-scroll", tabindex: "0", role: "region", "aria-label": "Sets of the session" }, sheet(rows))
+      ? h("div", { class: "live-scroll", tabindex: "0", role: "region", "aria-label": "Sets of the session" }, sheet(rows, timeline))
       : h("p", {}, "No set was seen. A set is named some ten seconds after it begins: keep going a little longer, with your whole body in the picture."),
     h(
       "div",
@@ -72,13 +72,13 @@ function json(rows, session) {
   return JSON.stringify({ model_version: session.version, seconds: session.seconds, sets: rows }, null, 2);
 }
 
-function sheet(rows) {
+function sheet(rows, timeline) {
   const cells = ({ set, exercise, start, end, repetitions }) =>
     h(
       "tr",
       {},
       h("td", {}, String(set)),
-      h("th", { scope: "row" }, title(exercise)),
+      h("th", { scope: "row" }, timeline.dot(exercise), title(exercise)),
       h("td", {}, clock(start)),
       h("td", {}, clock(end - start)),
       h("td", { class: "live-count-cell" }, repetitions === null ? "held" : String(repetitions)),

@@ -1,16 +1,18 @@
 /** The last minutes of a session as a band: what was seen when, and the sets with their repetitions. */
 
+import { Colours } from "../colours.js";
 import { h, replace } from "../dom.js";
-import { clock, colourOf, scale, title } from "../format.js";
+import { clock, scale, title } from "../format.js";
 
 const SHORTEST_S = 60;
 const LONGEST_S = 240;
+const LABEL_SHARE = 0.16; // so wide may a label be on a phone
 const KINDS = { unknown: "None of the exercises", no_person: "Nobody in view" };
 
 export class Timeline {
   #track = h("div", { class: "band-track" });
   #axis = h("div", { class: "band-axis" });
-  #classes = [];
+  #colours = new Colours();
   #held = [];
 
   constructor() {
@@ -20,11 +22,11 @@ export class Timeline {
   /**
    * @param {import("./session.js").Span[]} spans
    * @param {import("./session.js").DoneSet[]} sets
-   * @param {{first: number, now: number, classes: string[], held: string[], whole?: boolean}} when `whole`: from the first picture on, and
-   *   no longer than it was
+   * @param {{first: number, now: number, held: string[], whole?: boolean}} when `whole`: from the first picture on, and no
+   *   longer than it was
    */
-  show(spans, sets, { first, now, classes, held, whole = false }) {
-    [this.#classes, this.#held] = [classes, held];
+  show(spans, sets, { first, now, held, whole = false }) {
+    this.#held = held;
     const length = whole ? Math.max(1, now - first) : Math.min(LONGEST_S, Math.max(SHORTEST_S, now - first));
     const from = Math.max(first, now - length);
     const place = ({ since, until }) => {
@@ -44,7 +46,7 @@ export class Timeline {
   #span(span, style) {
     if (!style) return null;
     const name = span.kind === "exercise" ? title(span.exercise) : KINDS[span.kind];
-    if (span.kind === "exercise") style = { ...style, "--colour": this.#colour(span.exercise) };
+    if (span.kind === "exercise") style = { ...style, "--colour": this.#colours.of(span.exercise) };
     return h("div", { class: `band-span ${span.kind}`, style, title: name });
   }
 
@@ -53,20 +55,20 @@ export class Timeline {
     const count = this.#held.includes(set.exercise) ? clock(set.until - set.since) : `× ${set.repetitions}`;
     return h(
       "div",
-      { class: set.open ? "band-set open" : "band-set", style: { ...style, "--colour": this.#colour(set.exercise) }, title: `${title(set.exercise)} ${count}` },
+      { class: set.open ? "band-set open" : "band-set", style: { ...style, "--colour": this.#colours.of(set.exercise) }, title: `${title(set.exercise)} ${count}` },
       h("span", { class: "band-name" }, title(set.exercise)),
       h("span", { class: "band-count" }, count),
     );
   }
 
-  #colour(exercise) {
-    return colourOf(exercise, this.#classes);
+  /** A dot in the colour that an exercise has here, to stand before its name elsewhere. */
+  dot(exercise) {
+    return h("span", { class: "dot", "aria-hidden": "true", style: { "--colour": this.#colours.of(exercise) } });
   }
 }
 
 function ticks(start, length) {
-  // A label at the very end would be cut off.
-  const times = scale(length, { from: start, most: 5 }).filter((t) => t - start < 0.92 * length);
+  const times = scale(length, { from: start, most: 5, room: LABEL_SHARE });
   return times.map((t) => h("span", { style: { left: `${(100 * (t - start)) / length}%` } }, clock(t)));
 }
 

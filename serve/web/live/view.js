@@ -11,10 +11,10 @@ import { CameraError, openCamera } from "./camera.js";
 import { Overlay } from "./overlay.js";
 import { Panel } from "./panel.js";
 import { announcement, begin, reduce, screen } from "./session.js";
-import { Figure, startPanel } from "./start.js";
+import { Preview, startPanel } from "./start.js";
 import { Stream } from "./stream.js";
 import { summaryPanel } from "./summary.js";
-import { NO_CAMERA, picturesStopped } from "./troubles.js";
+import { NO_CAMERA, NO_PICTURES, NO_POSE_MODEL, SESSION_ENDED } from "./troubles.js";
 
 const PICTURES_PER_S = 5;
 const JOINTS_PER_S = 10;
@@ -51,7 +51,7 @@ class LiveView {
   constructor(root, context) {
     this.root = root;
     this.context = context;
-    this.figure = new Figure();
+    this.figure = new Preview();
     this.figure.load(context.api, context.layouts).catch(() => {}); // it is decoration
     document.addEventListener("visibilitychange", () => this.#visibilityChanged());
     addEventListener("online", () => this.#stream?.retryNow());
@@ -67,17 +67,31 @@ class LiveView {
     this.figure.pause();
   }
 
-  /** Before a session; `notice` says what went wrong with the last one, `after` is its summary. */
-  showStart({ state = "idle", notice = null, after = null } = {}) {
+  /**
+   * Before a session. There is one button that starts it: of the summary `after` the last one, or of the `trouble` it had,
+   * {title, text}, or with all that can be chosen.
+   */
+  showStart({ state = "idle", trouble = null, after = null } = {}) {
     this.root.dataset.state = state;
-    const start = startPanel({
+    const actions = [
+      { label: state === "failed" ? "Start again" : "Try again", run: () => this.start(), primary: true },
+      { label: "Settings", run: () => this.#settings() },
+    ];
+    const notice = trouble && [
+      after ? null : h("h1", { class: "visually-hidden" }, "Live"),
+      statePanel({ kind: "error", ...trouble, actions: after ? [] : actions }),
+    ];
+    replace(this.root, h("div", { class: "stack" }, notice, after ?? (trouble ? null : this.#startPanel())));
+    if (this.#visible) this.figure.run();
+  }
+
+  #startPanel() {
+    return startPanel({
       localPose: this.context.pageSettings.video_stays_here === true,
       choices: this.#choices,
       start: (choices) => this.start(choices),
       figure: this.figure.element,
     });
-    replace(this.root, h("div", { class: "stack" }, notice, after ?? start));
-    if (this.#visible) this.figure.run();
   }
 
   /** Begin a session: the camera, then the pose model if it is to run here, then the service. */
@@ -161,7 +175,7 @@ class LiveView {
       }
     } catch (error) {
       console.warn(error);
-      if (current()) this.stop({ state: "failed", notice: picturesStopped() });
+      if (current()) this.stop({ state: "failed", trouble: NO_PICTURES });
     } finally {
       this.#busy = false;
     }
@@ -185,16 +199,13 @@ class LiveView {
     if (this.#session.connection === told.state && told.state !== "failed") return;
     this.#session = reduce(this.#session, { type: "connection", state: told.state });
     if (told.state === "open") announce("Connected.");
-    if (told.state === "failed") {
-      const actions = [{ label: "Start again", run: () => this.start(), primary: true }];
-      const notice = statePanel({ kind: "error", title: "The session has ended", text: title(told.detail), actions });
-      this.#over({ state: "failed", notice });
-    } else if (told.state !== "ended") this.#render();
-    else if (this.#camera) this.#over({ state: "ended", notice: null }); // not by `stop`, which has let go of it
+    if (told.state === "failed") this.#over({ state: "failed", trouble: { ...SESSION_ENDED, text: title(told.detail) } });
+    else if (told.state !== "ended") this.#render();
+    else if (this.#camera) this.#over(); // not by `stop`, which has let go of it
   }
 
   /** End the session: the camera at once, then the service's last words. */
-  async stop({ state = "ended", notice = null } = {}) {
+  async stop({ state = "ended", trouble = null } = {}) {
     const stream = this.#stream;
     if (this.#panel) {
       this.#panel.stopButton.disabled = true;
@@ -202,22 +213,19 @@ class LiveView {
     }
     this.#letGo();
     if (!stream) {
-      this.#leave();
-      this.#focusStart();
+      this.#leave(trouble ? { state, trouble } : {});
       return;
     }
     await stream.bye();
-    if (this.#stream === stream) this.#over({ state, notice });
+    if (this.#stream === stream) this.#over({ state, trouble });
   }
 
-  #over({ state, notice }) {
+  #over({ state = "ended", trouble = null } = {}) {
     this.#letGo();
     this.#session = reduce(this.#session, { type: "ended" });
     const session = this.#session;
     const seen = session.welcomed && (session.sets.length > 0 || state === "ended");
-    this.#leave({ state, notice, after: seen ? summaryPanel(session, () => this.start(), () => this.#settings()) : null });
-    this.#focusStart();
-    this.root.querySelector(".state button, .live-summary h1")?.focus();
+    this.#leave({ state, trouble, after: seen ? summaryPanel(session, () => this.start(), () => this.#settings()) : null });
     if (seen) announce(`The session is over: ${counted(session.sets.length, "set")}.`);
   }
 
@@ -226,9 +234,9 @@ class LiveView {
     this.#focusStart();
   }
 
-  /** What had the focus is gone. */
+  /** What had the focus is gone: whoever uses a keyboard goes on at the summary, or where a session is started. */
   #focusStart() {
-    this.root.querySelector(".live-start-button")?.focus();
+    this.root.querySelector(".live-summary h1, .state button, .live-start-button")?.focus();
   }
 
   /** Back to where a session can be started. */
@@ -238,6 +246,7 @@ class LiveView {
     clearInterval(this.#rendering);
     this.#stream = this.#panel = null;
     this.showStart(what);
+    this.#focusStart();
   }
 
   /** Let go of all that looks: camera, pose model, screen. */
@@ -251,22 +260,13 @@ class LiveView {
   #cannotStart(error) {
     console.warn(error);
     this.#letGo();
-    if (!(error instanceof CameraError)) {
-      const text = "The model that finds poses on this device could not be loaded. Try again, or let the service find them.";
-      return this.#trouble("failed", "The pose model does not start", text);
-    }
-    this.#trouble(...NO_CAMERA[error.kind]);
-  }
-
-  #trouble(state, title, text) {
-    const actions = [{ label: "Try again", run: () => this.start(), primary: true }];
-    this.#leave({ state, notice: statePanel({ kind: "error", title, text, actions }) });
-    this.root.querySelector(".state button")?.focus();
+    const { state, ...trouble } = error instanceof CameraError ? NO_CAMERA[error.kind] : NO_POSE_MODEL;
+    this.#leave({ state, trouble });
   }
 
   #cameraGone() {
-    const [state, title, text] = NO_CAMERA.gone;
-    this.stop({ state, notice: statePanel({ kind: "error", title, text }) });
+    const { state, ...trouble } = NO_CAMERA.gone;
+    this.stop({ state, trouble });
   }
 
   /** Once a frame, however much comes at once; a hidden tab has no frames, there the interval does it. */

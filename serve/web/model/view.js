@@ -43,7 +43,7 @@ export async function mount(root, { api, layouts }) {
     report = told.value;
     // A version without a report still says what it was trained on.
     if (!report.data) facts = await api.getJson("/v1/model").catch(() => null);
-    if (exercises.value) figures = figuresPanel(exercises.value, layouts, report.classes);
+    if (exercises.value) figures = figuresPanel(exercises.value, layouts);
     show(before !== undefined && before !== report.model_version ? before : null);
   }
 

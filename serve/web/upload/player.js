@@ -41,7 +41,8 @@ export function createPlayer({ file, seconds, poses, layout, onTime }) {
   const url = URL.createObjectURL(file);
   const video = h("video", { src: url, playsinline: true, preload: "auto", "aria-label": `Your video, ${file.name}` });
   const canvas = h("canvas", { "aria-hidden": "true" });
-  const stage = h("div", { class: "stage" }, video, canvas);
+  // For the mouse; the button beside says so to all.
+  const stage = h("div", { class: "stage", onclick: toggle }, video, canvas);
   const sentence = h("p", { class: "unplayable", hidden: true });
   const play = h("button", { type: "button", class: "button primary play", onclick: toggle }, "Play");
   const told = h("span", { class: "time" });
@@ -77,6 +78,7 @@ export function createPlayer({ file, seconds, poses, layout, onTime }) {
   video.addEventListener("error", unplayable);
   for (const name of ["play", "pause", "ended"]) video.addEventListener(name, showPlaying);
   for (const name of ["loadeddata", "seeked", "timeupdate"]) video.addEventListener(name, () => draw(now()));
+  element.addEventListener("fullscreenchange", () => (larger.textContent = document.fullscreenElement ? "Leave full screen" : "Full screen"));
   inStep(video, draw);
   draw(0);
 
@@ -145,8 +147,9 @@ export function createPlayer({ file, seconds, poses, layout, onTime }) {
   }
 
   function fullScreen() {
+    // With its controls, or it could not be paused there.
     if (document.fullscreenElement) document.exitFullscreen();
-    else stage.requestFullscreen().catch(() => {});
+    else element.requestFullscreen().catch(() => {});
   }
 
   return {

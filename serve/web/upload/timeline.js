@@ -1,11 +1,13 @@
 /** The timeline of a video: a lane of sets, a lane of segments, a playhead; click, tap or Enter goes there. */
 
+import { Colours } from "../colours.js";
 import { h } from "../dom.js";
-import { clock, colourOf, percent, scale, title } from "../format.js";
+import { clock, percent, scale, title } from "../format.js";
 import { describe, nameOf, standing } from "./words.js";
 
 // Half a segment, 6 s, is then wide enough to be hit with a finger; a longer timeline is scrolled.
 const PIXELS_A_SECOND = 5;
+const LABEL_SHARE = 0.14; // so wide may a label of the scale be on a phone
 
 /** Where a time from `start` to `end` lies, in percent of `seconds`. */
 export function place({ start, end }, seconds) {
@@ -47,14 +49,14 @@ export function follow(lanes, { lane, index }, key) {
 /**
  * @param {object} options
  * @param {object} options.result VideoResponse
- * @param {string[]} options.classes of the model: they give the colours
  * @param {(seconds: number) => void} options.seek
  * @returns {{element: HTMLElement, moved: (seconds: number) => void}} tell it where the video is
  */
-export function createTimeline({ result, classes, seek }) {
+export function createTimeline({ result, seek }) {
   const { seconds, sets, segments } = result;
   const lanes = [sets, segments];
-  const colour = (item) => colourOf(item.exercise, classes);
+  const colours = new Colours();
+  const colour = (item) => colours.of(item.exercise);
   const bars = lanes.map((items, lane) => items.map((item, index) => bar(item, { lane, index })));
   let focused = { lane: sets.length ? 0 : 1, index: 0 };
   const playhead = h("div", { class: "playhead", "aria-hidden": "true" });
@@ -66,8 +68,7 @@ export function createTimeline({ result, classes, seek }) {
     h(
       "div",
       { class: "scale", "aria-hidden": "true" },
-      // A label at the very end would be cut off.
-      scale(seconds).filter((time) => time < 0.95 * seconds).map((time) => h("span", { style: { left: `${(100 * time) / seconds}%` } }, clock(time))),
+      scale(seconds, { room: LABEL_SHARE }).map((time) => h("span", { style: { left: `${(100 * time) / seconds}%` } }, clock(time))),
     ),
     playhead,
   );

@@ -27,9 +27,10 @@ export function refusal({ name, type, size }, most = null) {
 /** Builds the view into `root`. */
 export async function mount(root, { api, layouts, pageSettings }) {
   const most = pageSettings.max_body_mb ?? null;
+  const news = h("div", {}); // what became of the last files, over whatever is shown
   const body = h("div", { class: "stack" });
   const input = h("input", { type: "file", accept: "video/*,.mkv,.avi,.mts,.m2ts", hidden: true, "aria-label": "A video", onchange: chosen });
-  replace(root, h("h1", { class: "visually-hidden" }, "Upload a video"), input, body);
+  replace(root, h("h1", { class: "visually-hidden" }, "Upload a video"), h("div", { class: "stack" }, news, body), input);
   let player = null;
   let work = null; // aborts the request that runs
   let over = 0; // of the elements that a file is dragged over
@@ -46,12 +47,20 @@ export async function mount(root, { api, layouts, pageSettings }) {
     player?.close();
     player = null;
     const hadFocus = body.contains(document.activeElement);
+    replace(news);
     replace(body, ...children);
     // What had the focus is gone: whoever uses a keyboard goes on at the new state's beginning.
     if (hadFocus) (body.querySelector("h2[tabindex]") ?? body.querySelector("button"))?.focus({ preventScroll: true });
   }
 
-  function idle(sentence = "") {
+  /** Files that are not taken leave what is shown as it is: it may be an answer that has taken minutes. */
+  function refuse(title, text) {
+    replace(news, statePanel({ kind: "warn", title, text }));
+    news.scrollIntoView({ block: "nearest" });
+    announce(text);
+  }
+
+  function idle() {
     const zone = h(
       "button",
       { type: "button", class: "dropzone", onclick: choose },
@@ -61,7 +70,6 @@ export async function mount(root, { api, layouts, pageSettings }) {
     );
     state(
       "idle",
-      sentence && statePanel({ kind: "warn", title: "Choose another file", text: sentence }),
       zone,
       h(
         "p",
@@ -69,7 +77,6 @@ export async function mount(root, { api, layouts, pageSettings }) {
         "The video is sent to this service, looked at, and deleted there once you have the answer. The page plays it from your device.",
       ),
     );
-    if (sentence) announce(sentence);
   }
 
   function choose() {
@@ -98,11 +105,11 @@ export async function mount(root, { api, layouts, pageSettings }) {
   function take(files) {
     if (!files.length) return;
     if (work) {
-      announce("One video at a time: wait for this one, or cancel it.");
+      refuse("One video at a time", "Wait for this one, or cancel it.");
       return;
     }
     const first = files.find((file) => !refusal(file, most));
-    if (!first) idle(refusal(files[0], most));
+    if (!first) refuse("Choose another file", refusal(files[0], most));
     else upload(first, files.length > 1 ? `One video at a time: this is “${first.name}”. Drop the others after it.` : "");
   }
 
@@ -128,9 +135,8 @@ export async function mount(root, { api, layouts, pageSettings }) {
           shown.looked(share);
         },
       });
-      const classes = await api.getJson("/v1/model").then((model) => model.classes).catch(() => []);
       work = null;
-      done(file, result, classes, note);
+      done(file, result, note);
     } catch (error) {
       work = null;
       if (signal.aborted) idle();
@@ -147,12 +153,12 @@ export async function mount(root, { api, layouts, pageSettings }) {
     state("failed", statePanel({ kind: "error", title, text, actions }));
   }
 
-  function done(file, result, classes, note) {
+  function done(file, result, note) {
     const said = headline(result);
     const poses = result.poses ?? null;
     const moved = (now) => timeline.moved(now);
     const seek = (time) => player.seek(time);
-    const timeline = createTimeline({ result, classes, seek });
+    const timeline = createTimeline({ result, seek });
     const answer = h(
       "div",
       { class: "answer card stack" },

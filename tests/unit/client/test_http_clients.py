@@ -12,7 +12,7 @@ import pytest
 
 from gymspotter.client import NO_ANSWER, AsyncClient, Client, ServiceError
 from gymspotter.client.exchange import EventParser
-from gymspotter.client.results import ExerciseSet, Repetition, Timeline, read
+from gymspotter.client.results import ExerciseSet, Repetition, Timeline, VideoPoses, read
 from gymspotter.errors import InputError
 
 SEGMENT = {
@@ -234,6 +234,31 @@ def test_progress_is_told_while_a_video_is_worked_on(ask):
     assert headers["Accept"] == "text/event-stream"
     assert shares == [0.25, 1.0]
     assert timeline == read(Timeline, TIMELINE)
+
+
+SHOWN = {"layout": "h36m17", "fps": 5.0, "times": [0, 0.2], "image_xy": [None, [[0.5, 1], None]]}
+
+
+def test_poses_are_told_if_they_were_asked_for(ask, tmp_path):
+    """Of an upload and of a URI; a service of older days that knows nothing of them is no failure."""
+    (tmp_path / "squat.mp4").write_bytes(b"a video")
+    answer = (200, {}, TIMELINE | {"poses": SHOWN})
+    with Scripted(answer, answer, (200, {}, TIMELINE), (200, {}, TIMELINE)) as server:
+        upload = ask(server.url, lambda c: c.classify_video(tmp_path / "squat.mp4", poses=True))
+        fetched = ask(server.url, lambda c: c.classify_video("s3://gym/squat.mp4", poses=True))
+        old = ask(server.url, lambda c: c.classify_video("s3://gym/squat.mp4", poses=True))
+        plain = ask(server.url, lambda c: c.classify_video("s3://gym/squat.mp4"))
+    paths = [path for path, _, _ in server.asked]
+    assert paths == ["/v1/classify/video?poses=true"] * 3 + ["/v1/classify/video"]
+    told = VideoPoses(layout="h36m17", fps=5.0, times=(0.0, 0.2), image_xy=(None, ((0.5, 1.0), None)))
+    assert upload.poses == fetched.poses == told
+    assert old.poses is plain.poses is None
+
+
+def test_a_joint_that_is_no_pair_is_a_service_error(ask):
+    answer = TIMELINE | {"poses": SHOWN | {"image_xy": [[[0.5, 0.5, 0.5]]]}}
+    with Scripted((200, {}, answer)) as server, pytest.raises(ServiceError, match="image_xy has 3 parts and not 2"):
+        ask(server.url, lambda c: c.classify_video("s3://gym/squat.mp4", poses=True))
 
 
 def test_a_problem_after_some_progress_is_a_service_error(ask):

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -15,15 +16,21 @@ from tests.registered import FACTS
 class Model:
     """Answers at once, or when `gate` is opened; a segment's logits tell its number and which model it was."""
 
-    def __init__(self, version="1", *, held=False):
-        self.version, self.sizes, self.gate, self.begun = version, [], threading.Event(), threading.Event()
+    def __init__(self, version="1", *, held=False, seconds=0.0):
+        self.version, self.seconds, self.sizes = version, seconds, []
+        self.gate, self.begun = threading.Event(), threading.Event()
         if not held:
             self.gate.set()
         self.current = Loaded(version=version, facts=FACTS, logits=self.logits)
 
+    def hold(self):
+        self.gate.clear()
+        self.begun.clear()
+
     def logits(self, poses):
         self.sizes.append(len(poses))
         self.begun.set()
+        time.sleep(self.seconds)
         assert self.gate.wait(30)
         if (poses[:, 0, 0, 0] < 0).any():
             raise ValueError("a negative segment")
@@ -163,19 +170,44 @@ def test_a_call_that_is_cancelled_while_it_waits_is_not_classified():
     assert model.sizes == [1, 4]
 
 
-def test_overload_shows_in_the_depth_and_passes():
+def test_what_waits_is_an_overload_by_how_long_it_will_take_and_not_by_how_much_it_is():
+    async def ask(seconds):
+        """Whether 300 waiting segments are an overload, of a model that takes so long for each pass of one."""
+        model = Model(seconds=seconds)
+        batcher = Batcher(model, Recorded(), max_batch=64)
+        for _ in range(12):
+            await batcher.classify(numbered(0))
+        model.hold()
+        tasks = [asyncio.create_task(batcher.classify(numbered(0))) for _ in range(301)]
+        await begun(model)
+        found = batcher.overloaded
+        model.gate.set()
+        await asyncio.gather(*tasks)
+        return found, batcher.overloaded
+
+    assert asyncio.run(ask(0.0)) == (False, False)
+    assert asyncio.run(ask(0.02)) == (True, False)
+
+
+def test_what_has_waited_long_is_an_overload_and_so_is_more_than_memory_should_hold(monkeypatch):
     model = Model(held=True)
 
     async def ask():
         batcher = Batcher(model, Recorded(), max_batch=2)
-        tasks = [asyncio.create_task(batcher.classify(numbered(0))) for _ in range(12)]
+        tasks = [asyncio.create_task(batcher.classify(numbered(0))) for _ in range(3)]
         await begun(model)
-        assert batcher.overloaded
+        before = batcher.overloaded
+        monkeypatch.setattr("serve.model.batcher._OVERLOADED_SECONDS", 0.0)
+        late = batcher.overloaded
+        monkeypatch.undo()
+        tasks += [asyncio.create_task(batcher.classify(numbered(0))) for _ in range(130)]
+        await asyncio.sleep(0)
+        many = batcher.overloaded
         model.gate.set()
         await asyncio.gather(*tasks)
-        assert not batcher.overloaded
+        return before, late, many, batcher.overloaded
 
-    asyncio.run(ask())
+    assert asyncio.run(ask()) == (False, True, True, False)
 
 
 def test_no_segments_are_no_pass():

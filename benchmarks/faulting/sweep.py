@@ -1,0 +1,304 @@
+"""Faults during a sweep: every trial must be in MLflow once, with what it would have come to without the fault.
+
+The points are drawn at random from a seed and no trial is ended early, so a trial's figures depend on its point alone:
+each is fitted once more here, without Ray and MLflow, and compared.
+"""
+
+import os
+import re
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from faulting.nodes import Cluster, Node
+from faulting.rows import Row, shown
+from faulting.services import Services
+from faulting.surroundings import environment, opened
+from gymspotter.labelled import read_labelled
+from gymspotter.store import write_tracks
+from gymspotter.sweeps.options import TuneOptions
+from gymspotter.sweeps.record import read_sweep
+from gymspotter.sweeps.results import SweepRecord, SweepRun
+from gymspotter.sweeps.searching import read_points
+from gymspotter.sweeps.space import Point, read_space
+from gymspotter.sweeps.trial import Data, run_trial
+from gymspotter.synth.generate import Item, SynthOptions, make_track
+from gymspotter.tracking import Store
+from gymspotter.tune import sides_for
+
+WORKERS, CPUS = 2, 1  # of the cluster: a trial at a time on each node
+TRIALS, EPOCHS = 8, 16
+EXERCISES, PERFORMANCES = ("squat", "plank", "lateral raise", "push-up", "deadlift", "hip thrust", "pull up"), 16
+SPACE = "models: [spotter]\nundersample: [none]\n"
+TRIAL = "ray::ImplicitFunc"  # how a process that runs a trial calls itself
+_USUAL = re.compile("^(trial|finalist) |View (run|experiment) |RayTrainWorker|TrainController|PlacementGroup|model '")
+JOB = Path(__file__).parents[2] / "jobs" / "tune.py"
+PATIENCE = 900.0
+SILENT_STORAGE, SILENT_MLFLOW = 20.0, 60.0
+
+
+@dataclass(kw_only=True)
+class _Sweep:
+    """A sweep under way on a cluster."""
+
+    cluster: Cluster
+    services: Services
+    folder: Path
+    place: str
+    store: Store
+    process: subprocess.Popen[bytes]
+    failures: int = 0
+
+    def record(self) -> SweepRecord | None:
+        """What MLflow holds of it; None before it has begun."""
+        client = self.store.client()
+        experiments = [one.experiment_id for one in client.search_experiments()]
+        if not client.search_runs(experiments, f"tags.kind = 'sweep' and tags.sweep = '{self.folder.name}'"):
+            return None
+        return read_sweep(self.store, self.folder.name)
+
+    def trials(self) -> list[SweepRun]:
+        """Its trials so far."""
+        found = self.record()
+        return [run for run in found.runs if run.kind == "trial"] if found else []
+
+    def running(self) -> dict[str, int]:
+        """Of each trial under way, by key, how many epochs are logged."""
+        return {run.key: len(run.epochs) for run in self.trials() if run.status == "RUNNING"}
+
+    def said(self) -> list[str]:
+        """All that it has printed."""
+        return (self.folder / "said.txt").read_text(errors="replace").splitlines()
+
+    def start(self, *more: str) -> None:
+        """Begin, or go on with, the sweep."""
+        self.process = _process(self.cluster, self.services, self.folder, self.place, self.store.uri, *more)
+
+    def until(self, look: Callable[[], Any]) -> float:
+        """Seconds until ``look`` is true."""
+        began = time.monotonic()
+        while not look():
+            if self.process.poll() not in (None, 0) or time.monotonic() - began > PATIENCE:
+                last = "\n".join(self.said()[-15:])
+                raise RuntimeError(f"the sweep ended with {self.process.poll()}; the last that it said:\n{last}")
+            time.sleep(0.3)
+        return time.monotonic() - began
+
+    def goes_on(self, since: dict[str, int]) -> bool:
+        """Whether each trial that was under way has come further, or to its end."""
+        runs = {run.key: run for run in self.trials()}
+        return all(key in runs and _further(runs[key], epochs) for key, epochs in since.items())
+
+
+def _further(run: SweepRun, epochs: int) -> bool:
+    return run.status == "FINISHED" or len(run.epochs) > epochs
+
+
+def run(fault: str, cluster: Cluster, services: Services, folder: Path) -> Row:
+    """Begin a sweep, let the fault happen once two trials are done, and see what came of it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    tracks = folder / "tracks"
+    made = SynthOptions(kind="skeletons", seed=3)
+    items = [Item(exercise=exercise, number=k, seed=3) for exercise in EXERCISES for k in range(PERFORMANCES)]
+    write_tracks([make_track(item, made) for item in items], tracks)
+    (folder / "space.yaml").write_text(SPACE)
+    with environment(cluster.env | services.env):
+        store = opened(services.tracking.uri)
+        place = f"{services.storage.bucket}/sweeps"
+        process = _process(cluster, services, folder, place, store.uri)
+        sweep = _Sweep(cluster=cluster, services=services, folder=folder, place=place, store=store, process=process)
+        try:
+            return _disturbed(fault, sweep)
+        finally:
+            if sweep.process.poll() is None:
+                sweep.process.kill()
+            sweep.process.wait()
+
+
+def _disturbed(fault: str, sweep: _Sweep) -> Row:
+    began = time.monotonic()
+    sweep.until(lambda: _under_way(sweep.trials()))
+    lines = len(sweep.said())
+    note, recover = FAULTS[fault](sweep)
+    rc = sweep.process.wait(PATIENCE)
+    seconds = time.monotonic() - began
+    lost, twice, wrong = _compared(sweep)
+    said = [line for line in sweep.said()[lines:] if not _USUAL.search(line)]
+    return Row(
+        activity="sweep",
+        fault=fault,
+        seen=shown(said),
+        lost=lost,
+        twice=twice,
+        recover_s=recover,
+        rc=rc,
+        note="; ".join([note, *wrong, f"{seconds:.0f} s in all"]),
+    )
+
+
+def _under_way(trials: list[SweepRun]) -> bool:
+    """Whether two trials are done and others, one on each node, have begun and are not about to end."""
+    done = sum(one.status == "FINISHED" for one in trials)
+    if done > TRIALS - 2 * WORKERS:
+        raise RuntimeError(f"{done} of {TRIALS} trials are done before any could be disturbed: make them longer.")
+    begun = [len(one.epochs) for one in trials if one.status == "RUNNING"]
+    return done >= 2 and len(begun) >= WORKERS * CPUS and all(0 < epochs < EPOCHS / 2 for epochs in begun)
+
+
+def _kill_worker(sweep: _Sweep) -> tuple[str, float]:
+    since = sweep.running()
+    node, pid = next((node, pid) for node in sweep.cluster.nodes for pid in node.pids(TRIAL))
+    os.kill(pid, 9)
+    return f"kill -9 of a trial's process on {node.name}", sweep.until(lambda: sweep.goes_on(since))
+
+
+def _kill_raylet(sweep: _Sweep) -> tuple[str, float]:
+    since, node = sweep.running(), _busy_node(sweep)
+    node.kill_raylet()
+    return f"{node.name} is gone for good", sweep.until(lambda: sweep.goes_on(since))
+
+
+def _kill_driver(sweep: _Sweep) -> tuple[str, float]:
+    since = sweep.running()
+    sweep.process.kill()
+    sweep.process.wait()
+    began = time.monotonic()
+    sweep.start("--resume")
+    sweep.until(lambda: sweep.goes_on(since))
+    return "begun again at once with --resume, by hand", time.monotonic() - began
+
+
+def _cut(sweep: _Sweep) -> tuple[str, float]:
+    since, node = sweep.running(), _busy_node(sweep)
+    node.cut()
+    held = sweep.until(lambda: not node.alive)
+    node.mend()  # now, while what ran there may still be at it
+    more = sweep.until(lambda: sweep.goes_on(since))
+    return f"{node.name} is given up after {held:.0f} s and connected again then", held + more
+
+
+def _fill_store(sweep: _Sweep) -> tuple[str, float]:
+    since, node = sweep.running(), _busy_node(sweep)
+    node.fill_store()
+    took = sweep.until(lambda: sweep.goes_on(since))
+    sweep.process.wait(PATIENCE)
+    node.release()
+    return f"the store of {node.name} is full until the end", took
+
+
+def _stop_storage(sweep: _Sweep) -> tuple[str, float]:
+    since = sweep.running()
+    sweep.services.storage.stop()
+    time.sleep(SILENT_STORAGE)
+    sweep.services.storage.start()
+    took = sweep.until(lambda: sweep.goes_on(since))
+    return f"no storage for {SILENT_STORAGE:.0f} s", SILENT_STORAGE + took
+
+
+def _stop_mlflow(sweep: _Sweep) -> tuple[str, float]:
+    since = sweep.running()
+    sweep.services.tracking.stop()
+    time.sleep(SILENT_MLFLOW)
+    sweep.services.tracking.start()
+    took = sweep.until(lambda: sweep.goes_on(since))
+    return f"no MLflow for {SILENT_MLFLOW:.0f} s", SILENT_MLFLOW + took
+
+
+FAULTS: dict[str, Callable[[_Sweep], tuple[str, float]]] = {
+    "worker": _kill_worker,
+    "raylet": _kill_raylet,
+    "driver": _kill_driver,
+    "cut": _cut,
+    "store": _fill_store,
+    "storage": _stop_storage,
+    "mlflow": _stop_mlflow,
+}
+
+
+def _busy_node(sweep: _Sweep) -> Node:
+    return next(node for node in sweep.cluster.nodes if node.pids(TRIAL))
+
+
+def _compared(sweep: _Sweep) -> tuple[int, int, list[str]]:
+    """What is lost and what is there twice, of trials, epochs, finals and versions; and each in words."""
+    found = sweep.record()
+    assert found is not None
+    client, lost, twice, wrong = sweep.store.client(), 0, 0, []
+    points = read_points(f"{sweep.place}/{sweep.folder.name}")
+    trials = [one for one in found.runs if one.kind == "trial"]
+    good = {one.key: one for one in trials if one.status == "FINISHED"}
+    missing = TRIALS - len(good)
+    more = len(trials) - len({one.key for one in trials})
+    if missing or more or set(points) != set(good):
+        wrong.append(f"{len(good)} of {TRIALS} trials finished, {more} twice")
+    lost, twice = lost + max(0, missing), twice + more
+    for one in found.runs:
+        steps = Counter(each.step for each in client.get_metric_history(one.run_id, "train_loss"))
+        gone, again = EPOCHS - len(steps), steps.total() - len(steps)
+        if one.kind != "winner" and (gone or again):  # a winner is fitted by Ray Train and logs its end alone
+            wrong.append(f"{one.kind} {one.key}: {gone} epochs are missing, {again} there twice")
+            lost, twice = lost + max(0, gone), twice + again
+    for key, run in good.items():
+        alone = _alone(sweep.folder, str(sorted(points[key].items())), tuple(points[key].items()))
+        if abs(run.f1 - alone) > 1e-6:
+            wrong.append(f"trial {key}: macro F1 {run.f1:.4f}, not {alone:.4f}")
+            lost += 1
+    winners = [one for one in found.runs if one.kind == "winner"]
+    named = [
+        one.version
+        for one in client.search_model_versions("name = 'gymspotter'")
+        if one.run_id in {winner.run_id for winner in winners}
+    ]
+    if sorted(one.version for one in winners if one.status == "FINISHED") != sorted(str(name) for name in named):
+        wrong.append(f"{len(winners)} winners and {len(named)} versions")
+        lost, twice = lost + max(0, len(winners) - len(named)), twice + max(0, len(named) - len(winners))
+    if not winners or found.status != "FINISHED":
+        wrong.append(f"the sweep is {found.status}, with {len(winners)} winners")
+        lost += 1
+    return lost, twice, wrong
+
+
+@cache
+def _data(folder: Path) -> Data:
+    options = TuneOptions(tracks=str(folder / "tracks"), space=folder / "space.yaml")
+    labelled = read_labelled(options.tracks, options.also)
+    return Data.of(sides_for(options, read_space(folder / "space.yaml"), labelled), labelled.grid_fps)
+
+
+_F1: dict[str, float] = {}
+
+
+def _alone(folder: Path, name: str, point: tuple[tuple[str, Any], ...]) -> float:
+    """The macro F1 of a point without Ray and MLflow; tracks and points are the same in all cells."""
+    if name not in _F1:
+        torch.set_num_threads(1)
+        made: Point = dict(point)
+        fitted = run_trial(made, _data(folder), epochs=EPOCHS, seed=0)
+        _F1[name] = fitted.epochs[fitted.best - 1].validation_f1 or 0.0
+    return _F1[name]
+
+
+def _process(
+    cluster: Cluster, services: Services, folder: Path, place: str, uri: str, *more: str
+) -> subprocess.Popen[bytes]:
+    words = [
+        *(str(folder / "tracks"), "--name", folder.name, "--space", str(folder / "space.yaml")),
+        *("--search", "random", "--scheduler", "none", "--trials", str(TRIALS), "--epochs", str(EPOCHS)),
+        *("--finalists", "1", "--seeds", "1", "--folder", place, "--tracking-uri", uri, *more),
+    ]
+    with open(folder / "said.txt", "ab") as said:
+        return subprocess.Popen(
+            [sys.executable, str(JOB), *words],
+            env=os.environ | cluster.env | services.env,
+            stdin=subprocess.DEVNULL,
+            stdout=said,
+            stderr=subprocess.STDOUT,
+        )

@@ -1,0 +1,86 @@
+"""What benchmarks/faults.py stands on: a storage that can be away, and nodes that can be lost; and who waits for it."""
+
+import os
+import pickle
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+from pyarrow import fs
+
+from gymspotter import storage
+from gymspotter.patient import patient_filesystem
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
+
+from faulting.nodes import RAYLET, Cluster, Network
+from faulting.rows import Row
+from faulting.services import Storage
+
+
+@pytest.fixture
+def away(monkeypatch):
+    """A storage that can be stopped, named by the environment."""
+    storage = Storage("127.0.0.1")
+    for name, value in storage.env.items():
+        monkeypatch.setenv(name, value)
+    yield storage
+    storage.end()
+
+
+def test_a_storage_that_is_stopped_refuses_and_has_lost_nothing(away):
+    storage.write_whole("s3://gym/a", b"kept")
+    away.stop()
+    system, path = storage.filesystem("s3://gym/a")
+    with pytest.raises(OSError, match="NETWORK_CONNECTION"):
+        system.get_file_info(path)
+    away.start()
+    assert storage.read_bytes("s3://gym/a") == b"kept"
+
+
+def test_what_ray_train_writes_waits_for_a_storage_that_is_away(away, tmp_path):
+    system, path = patient_filesystem("s3://gym/checkpoints")
+    system = pickle.loads(pickle.dumps(system))  # as a worker gets it
+    (tmp_path / "state.pt").write_bytes(bytes(100_000))
+    disk = fs.LocalFileSystem()
+    away.stop()
+    threading.Timer(3, away.start).start()
+    system.create_dir(f"{path}/one")
+    fs.copy_files(str(tmp_path), f"{path}/one", source_filesystem=disk, destination_filesystem=system)
+    away.stop()
+    threading.Timer(3, away.start).start()
+    (tmp_path / "back").mkdir()
+    fs.copy_files(f"{path}/one", str(tmp_path / "back"), source_filesystem=system, destination_filesystem=disk)
+    assert (tmp_path / "back" / "state.pt").read_bytes() == bytes(100_000)
+    with pytest.raises(FileNotFoundError):
+        system.open_input_stream(f"{path}/two")
+    system.delete_dir(f"{path}/one")
+    assert storage.files("s3://gym/checkpoints", below=True) == []
+
+
+def test_checkpoints_on_disk_need_no_such_thing(tmp_path):
+    assert patient_filesystem(tmp_path) == (None, str(tmp_path))
+
+
+def test_a_cell_holds_if_nothing_is_lost_or_twice_and_the_job_ended_well():
+    cell = {"activity": "extraction", "fault": "worker"}
+    assert Row(**cell, lost=0, twice=0, rc=0).holds
+    assert not any(Row(**cell, **{name: 1}).holds for name in ("lost", "twice", "rc"))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.geteuid() != 0, reason="network namespaces need root")
+def test_nodes_are_lost_and_replaced():
+    with Network() as network, Cluster(network, workers=2) as cluster:
+        one, other = cluster.nodes
+        one.kill_raylet()
+        other.cut()
+        cluster.until(lambda: not one.alive and not other.alive)
+        assert not one.pids(RAYLET)
+        assert other.pids("python")  # what is cut off knows nothing of it
+        other.mend()
+        cluster.restore()
+        assert cluster.alive() == {"head", *(node.name for node in cluster.nodes)}
+        assert one not in cluster.nodes
+        assert len(cluster.nodes) == 2

@@ -1,0 +1,183 @@
+"""A Ray cluster of one node as `ray start --head` makes it, with a token, and what is done to it by `ray job ...`.
+
+The node's environment names the storage and the tracking server, as on a real node; who submits knows the dashboard's
+address and the token, and no more.
+"""
+
+import json
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from tests.integration.mlflow_picture import free_port, wait_until
+
+ROOT = Path(__file__).parents[1]
+RAY = str(Path(sys.executable).parent / "ray")
+# What a submitter must not need: it may come from the shell that runs the tests.
+_NODES_ALONE = ("RAY_", "AWS_", "MLFLOW_", "GYMSPOTTER_", "PYTHONPATH", "PYTHONUNBUFFERED")
+# Actors of Ray Data, one of each for the whole cluster: they outlive the job that came first.
+_RAYS_OWN = ("ray::_StatsActor", "ray::_AutoscalingCoordinatorActor", "ray::ActorLocationTracker")
+
+
+@dataclass
+class Submission:
+    """A `ray job submit` under way, and when each line of its output came."""
+
+    cluster: "JobCluster"
+    name: str
+    process: subprocess.Popen[str]
+    lines: list[tuple[float, str]] = field(default_factory=list)
+
+    def until(self, text: str, seconds: float = 300) -> float:
+        """Read on until a line has the text in it; when that came."""
+        end = time.monotonic() + seconds
+        assert self.process.stdout
+        for line in self.process.stdout:
+            self.lines.append((time.monotonic(), line))
+            if text in line:
+                return self.lines[-1][0]
+            assert time.monotonic() < end, f"no {text!r} in time:\n{self.log}"
+        raise AssertionError(f"no {text!r} in:\n{self.log}")
+
+    def ended(self, seconds: float = 600) -> int:
+        """Read all that is left; the exit status of `ray job submit`."""
+        assert self.process.stdout
+        self.lines += [(time.monotonic(), line) for line in self.process.stdout]
+        return self.process.wait(timeout=seconds)
+
+    def succeeded(self) -> str:
+        """The log of a job that must succeed."""
+        status = self.ended()
+        assert status == 0, self.log
+        return self.log
+
+    @property
+    def log(self) -> str:
+        """All that came so far."""
+        return "".join(line for _, line in self.lines)
+
+    def info(self) -> dict[str, Any]:
+        """What the job server knows of it: status, driver_exit_code (the verb's own), message ..."""
+        return self.cluster.get(f"/api/jobs/{self.name}")
+
+
+@dataclass(frozen=True)
+class JobCluster:
+    """Where it is, and what a submitter's environment holds."""
+
+    address: str
+    temp_dir: Path
+    environment: Mapping[str, str]
+
+    def submit(self, *words: str, checkout: Path = ROOT, no_wait: bool = False, **environment: str) -> Submission:
+        """`ray job submit --working-dir . --runtime-env cluster/runtime_env.yaml -- python WORDS` from a checkout."""
+        name = f"test_{secrets.token_hex(6)}"
+        command = [RAY, "job", "submit", "--submission-id", name, *(["--no-wait"] if no_wait else [])]
+        command += ["--working-dir", ".", "--runtime-env", "cluster/runtime_env.yaml", "--", "python", *words]
+        process = subprocess.Popen(
+            command,
+            cwd=checkout,
+            env={**self.environment, **environment},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        return Submission(self, name, process)
+
+    def ray(self, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Any other command, `ray job stop NAME` for one."""
+        return subprocess.run(
+            [RAY, *words],
+            env={**self.environment, **environment},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=300,
+        )
+
+    def answers(self) -> bool:
+        """Whether it takes jobs by now."""
+        with suppress(OSError):
+            return bool(self.get("/api/version")) and self.get("/nodes?view=summary")["result"]
+        return False
+
+    def get(self, path: str) -> Any:
+        """An answer of the dashboard."""
+        token = Path(self.environment["RAY_AUTH_TOKEN_PATH"]).read_text().strip()
+        request = urllib.request.Request(self.address + path, headers={"Authorization": f"Bearer {token}"})
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return json.load(answer)
+
+    def processes_of(self, name: str) -> list[str]:
+        """The job's processes that are there: the driver, what it started, and Ray's workers that work for it."""
+        number = next((job["job_id"] for job in self.get("/api/jobs/") if job["submission_id"] == name), None)
+        return [
+            shown
+            for shown, said in _processes()
+            if (any(name in word for word in said.values()) or (number and said.get("RAY_JOB_ID") == number))
+            and said.get("RAY_AUTH_TOKEN_PATH") == self.environment["RAY_AUTH_TOKEN_PATH"]
+            and "job submit" not in shown
+            and not shown.startswith(_RAYS_OWN)
+        ]
+
+
+@contextmanager
+def job_cluster(folder: Path, cpus: int = 4, **environment: str) -> Iterator[JobCluster]:
+    """`ray start --head` until the block ends, its nodes with that environment; the token is kept in the folder."""
+    token = folder / "auth_token"
+    token.write_text(secrets.token_hex(32))
+    token.chmod(0o600)
+    bare = {name: value for name, value in os.environ.items() if not name.startswith(_NODES_ALONE)}
+    known = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(token), "RAY_USAGE_STATS_ENABLED": "0"}
+    known["PATH"] = f"{Path(RAY).parent}:{os.environ['PATH']}"  # a job's `python` is the one that has its packages
+    dashboard = f"http://127.0.0.1:{free_port()}"
+    # Not in pytest's folder, whose path is too long for a socket.
+    with tempfile.TemporaryDirectory(prefix="job-", ignore_cleanup_errors=True) as temp:
+        command = [RAY, "start", "--head", "--block", f"--temp-dir={temp}", f"--num-cpus={cpus}"]
+        command += ["--include-dashboard=true", f"--dashboard-port={dashboard.rpartition(':')[2]}"]
+        command += [f"--port={free_port()}", "--object-store-memory=400000000"]
+        command += [f"--dashboard-agent-{kind}-port={free_port()}" for kind in ("listen", "grpc")]
+        log = folder / "start.log"
+        with log.open("w") as out:
+            node = subprocess.Popen(
+                command, cwd=temp, env=bare | known | environment, stdout=out, stderr=out, start_new_session=True
+            )
+        cluster = JobCluster(dashboard, Path(temp), bare | known | {"RAY_API_SERVER_ADDRESS": dashboard})
+        try:
+            wait_until(lambda: node.poll() is not None or cluster.answers(), 300)
+            assert node.poll() is None, log.read_text()
+            yield cluster
+        finally:
+            _end(node)
+
+
+def _end(node: subprocess.Popen[bytes]) -> None:
+    """The node and all that it started: in order, then by force; workers have groups of their own."""
+    family = psutil.Process(node.pid).children(recursive=True)
+    os.killpg(node.pid, signal.SIGTERM)
+    psutil.wait_procs(family, timeout=10)
+    for process in family:
+        if process.is_running():
+            process.kill()
+    with suppress(ProcessLookupError):
+        os.killpg(node.pid, signal.SIGKILL)
+    node.wait()
+
+
+def _processes() -> Iterator[tuple[str, dict[str, str]]]:
+    """Command and environment of each process of this machine that may be looked at."""
+    for process in psutil.process_iter():
+        with suppress(psutil.AccessDenied, psutil.NoSuchProcess, psutil.ZombieProcess):
+            yield " ".join(process.cmdline()), process.environ()
