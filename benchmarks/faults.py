@@ -8,6 +8,7 @@ the fault happen in the middle of it, and compares what there is in the end with
 
 import importlib
 import os
+import signal
 import sys
 import tempfile
 import time
@@ -34,6 +35,7 @@ def main() -> None:
     if os.geteuid():
         print("nothing was measured: the nodes of the cluster are network namespaces, which only root may make.")
         return
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that nothing is left behind
     rows = [row for activity in activities for row in _rows(activity, faults)]
     print_rows(rows)
     if given.markdown:

@@ -87,9 +87,7 @@ def run(fault: str, cluster: Cluster, services: Services, folder: Path) -> Row:
     with environment(services.env):
         _upload_videos(folder)
         truth = _undisturbed(cluster, services)
-        extraction = _Extraction(
-            cluster=cluster, services=services, store=f"s3://gym/extraction-{fault}-{time.time_ns()}"
-        )
+        extraction = _Extraction(cluster=cluster, services=services, store=f"s3://gym/extraction-{time.time_ns()}")
         try:
             began = time.monotonic()
             extraction.job.until(extraction.done)
@@ -140,7 +138,7 @@ _TRUTH: dict[str, _Undisturbed] = {}
 def _undisturbed(cluster: Cluster, services: Services) -> _Undisturbed:
     """One for all cells."""
     if cluster.address not in _TRUTH:
-        extraction = _Extraction(cluster=cluster, services=services, store=f"s3://gym/undisturbed-{time.time_ns()}")
+        extraction = _Extraction(cluster=cluster, services=services, store=f"s3://gym/extraction-{time.time_ns()}")
         if extraction.job.wait():
             raise RuntimeError("\n".join(["an undisturbed extraction failed:", *extraction.job.lines[-20:]]))
         _TRUTH[cluster.address] = _Undisturbed(

@@ -177,12 +177,7 @@ class Cluster:
         (self.folder / "token").write_text(secrets.token_hex(32))
         (self.folder / "token").chmod(0o600)
         try:
-            port = ["--dashboard-port", str(self._dashboard_port)] if self._dashboard_port else []
-            words = ["--head", "--port", self.address.split(":")[1], "--num-cpus", "0", "--dashboard-host", "127.0.0.1"]
-            words += ["--include-dashboard", str(bool(port)).lower(), *port]
-            self._start("head", self.network.host, words)
-            head = self._children["head"]
-            _until(lambda: head.word_after("Ray runtime"), "the head of the Ray cluster", head)
+            self._try(self._start_head, lambda: self._children["head"].word_after("Ray runtime"), "head")
             self._watch = Child([*_INSIDE, "watch", self.address], self.env)
             _until(lambda: "head" in self.alive(), "the head of the Ray cluster", self._watch)
             for _ in range(self.workers):
@@ -215,21 +210,34 @@ class Cluster:
             self._joined(node)
         return node
 
+    def _start_head(self) -> None:
+        port = ["--dashboard-port", str(self._dashboard_port)] if self._dashboard_port else []
+        words = ["--head", "--port", self.address.split(":")[1], "--num-cpus", "0", "--dashboard-host", "127.0.0.1"]
+        words += ["--include-dashboard", str(bool(port)).lower(), *port]
+        self._start("head", self.network.host, words)
+
     def _start_node(self, node: Node) -> None:
         words = ["--address", self.address, "--num-cpus", str(self.cpus)]
         self._start(node.name, node.address, words, before=["ip", "netns", "exec", node.name])
 
     def _joined(self, node: Node) -> None:
         """Wait until Ray counts on the node."""
+        self._try(lambda: self._start_node(node), lambda: node.alive, node.name)
+
+    def _try(self, start: Callable[[], None], look: Callable[[], object], name: str) -> None:
+        """Wait for a node; Ray gives it 30 seconds to start, which a busy machine may not have, so it may start again."""
         for attempt in range(_STARTS):
+            if name not in self._children:
+                start()
             try:
-                _until(lambda: node.alive, f"node {node.name}", self._children[node.name])
+                _until(look, f"node {name}", self._children[name])
                 return
-            except RuntimeError:  # Ray gives a node 30 seconds to start, which a busy machine may not have
+            except RuntimeError:
                 if attempt == _STARTS - 1:
                     raise
-                self._children[node.name].end()
-                self._start_node(node)
+                child = self._children.pop(name)
+                child.end()
+                _end_session(child.pid)
 
     def remove(self, node: Node) -> None:
         """Take a node away, dead or alive."""

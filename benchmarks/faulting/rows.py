@@ -9,6 +9,8 @@ _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 _REPEATED = re.compile(r" \[repeated \d+x .*")
 _NUMBERS = re.compile(r"[0-9a-f]*\d[0-9a-f]*")
 
+_ASIDE = ("- ", "[state-dump]", "File ", "^")  # parts of what a line before them says
+
 ACTIVITIES = ("extraction", "training", "sweep", "serving")
 FAULTS = {
     "worker": "kill -9 a worker process",
@@ -58,7 +60,8 @@ def _plain(line: str) -> str:
 
 def shown(said: Iterable[str], *, lines: int = 6, letters: int = 220) -> list[str]:
     """The first lines of what was said, each once and not too long."""
-    return list(dict.fromkeys(line.strip()[:letters] for line in said if line.strip()))[:lines]
+    told = (line.strip()[:letters] for line in said if line.strip() and not line.lstrip().startswith(_ASIDE))
+    return list(dict.fromkeys(told))[:lines]
 
 
 def print_rows(rows: Sequence[Row]) -> None:

@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
+import httpx
 from pyarrow import fs
 from serving.processes import Child, free_port
 
@@ -77,7 +78,17 @@ class Tracking:
         words += ["--backend-store-uri", f"sqlite:///{self._folder}/mlflow.db"]
         words += ["--artifacts-destination", str(self._folder / "files")]
         self._child = Child([str(Path(sys.executable).with_name("mlflow")), *words], {"MLFLOW_TRACKING_URI": ""})
-        self._child.until(lambda: _answers(self._host, self._port))
+        self._child.until(self._answers)
+
+    def _answers(self) -> bool:
+        """Whether it answers soon: its first answers take long, for it makes its tables."""
+        try:
+            asked = {"max_results": 1}
+            return httpx.post(
+                f"{self.uri}/api/2.0/mlflow/experiments/search", json=asked, timeout=3, trust_env=False
+            ).is_success
+        except httpx.HTTPError:
+            return False
 
     def end(self) -> None:
         """For good."""

@@ -21,7 +21,7 @@ import torch
 from faulting.nodes import Cluster, Node
 from faulting.rows import Row, shown
 from faulting.services import Services
-from faulting.surroundings import environment, opened
+from faulting.surroundings import environment, opened, plain
 from gymspotter.labelled import read_labelled
 from gymspotter.store import write_tracks
 from gymspotter.sweeps.options import TuneOptions
@@ -103,7 +103,7 @@ def _further(run: SweepRun, epochs: int) -> bool:
 
 
 def run(fault: str, cluster: Cluster, services: Services, folder: Path) -> Row:
-    """Begin a sweep, let the fault happen once two trials are done, and see what came of it."""
+    """Begin a sweep, let the fault happen once a trial is done, and see what came of it."""
     folder.mkdir(parents=True, exist_ok=True)
     tracks = folder / "tracks"
     made = SynthOptions(kind="skeletons", seed=3)
@@ -131,7 +131,7 @@ def _disturbed(fault: str, sweep: _Sweep) -> Row:
     rc = sweep.process.wait(PATIENCE)
     seconds = time.monotonic() - began
     lost, twice, wrong = _compared(sweep)
-    said = [line for line in sweep.said()[lines:] if not _USUAL.search(line)]
+    said = [plain(line) for line in sweep.said()[lines:] if not _USUAL.search(line)]
     return Row(
         activity="sweep",
         fault=fault,
@@ -145,12 +145,12 @@ def _disturbed(fault: str, sweep: _Sweep) -> Row:
 
 
 def _under_way(trials: list[SweepRun]) -> bool:
-    """Whether two trials are done and others, one on each node, have begun and are not about to end."""
+    """Whether a trial is done and others, one on each node, have begun and are not about to end."""
     done = sum(one.status == "FINISHED" for one in trials)
     if done > TRIALS - 2 * WORKERS:
         raise RuntimeError(f"{done} of {TRIALS} trials are done before any could be disturbed: make them longer.")
     begun = [len(one.epochs) for one in trials if one.status == "RUNNING"]
-    return done >= 2 and len(begun) >= WORKERS * CPUS and all(0 < epochs < EPOCHS / 2 for epochs in begun)
+    return done >= 1 and len(begun) >= WORKERS * CPUS and all(epochs < 0.7 * EPOCHS for epochs in begun)
 
 
 def _kill_worker(sweep: _Sweep) -> tuple[str, float]:

@@ -89,9 +89,7 @@ def run(fault: str, cluster: Cluster, services: Services, folder: Path) -> Row:
         truth = _undisturbed(cluster, services)
         client = mlflow.MlflowClient(services.tracking.uri)
         before = _runs(client), _versions(client)
-        training = _Training(
-            cluster=cluster, services=services, checkpoints=f"s3://gym/checkpoints-{fault}-{time.time_ns()}"
-        )
+        training = _Training(cluster=cluster, services=services, checkpoints=f"s3://gym/checkpoints-{time.time_ns()}")
         try:
             began = time.monotonic()
             first = training.job.until(training.written)
@@ -131,7 +129,7 @@ def _undisturbed(cluster: Cluster, services: Services) -> _Recorded:
     """What a training comes to when nothing happens to it; one for all cells."""
     if cluster.address not in _TRUTH:
         client = mlflow.MlflowClient(services.tracking.uri)
-        training = _Training(cluster=cluster, services=services, checkpoints="s3://gym/undisturbed")
+        training = _Training(cluster=cluster, services=services, checkpoints=f"s3://gym/checkpoints-{time.time_ns()}")
         if training.job.wait():
             raise RuntimeError("\n".join(["an undisturbed training failed:", *training.job.lines[-20:]]))
         (run_id,) = _runs(client)

@@ -199,7 +199,8 @@ TABLES: dict[str, Callable[[Path], str]] = {
 
 
 def _spread(found: Fitted, form: str) -> tuple[str, str]:
-    return f"{found.value:{form}}", f"{found.low:{form}} to {found.high:{form}}"
+    spread = "one round" if found.low == found.high else f"{found.low:{form}} to {found.high:{form}}"
+    return f"{found.value:{form}}", spread
 
 
 def _round(value: float) -> str:

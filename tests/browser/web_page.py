@@ -35,7 +35,7 @@ _FLAGS = (
     "--disable-component-update", "--disable-sync",
 )  # fmt: skip
 _FAKE_CAMERA = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
-# Another look is there with the next frame. Meters grow, which axe would see half-way; the sign of what is busy turns for
+# Another look comes with the next frame. Meters grow, which axe would see half-way; the sign of what is busy turns for
 # ever. Only what is asked for comes back: the whole of axe's result is megabytes.
 _LOOK_AT = """async (part) => {
   for (let frames = 0; frames < 2; frames++) await new Promise(requestAnimationFrame);
@@ -188,7 +188,9 @@ class Visit:
     def upload(self, video: Path) -> Self:
         """Choose a video."""
         self.view("upload").wait("idle", "done", "failed")
-        self.root.locator("input[type=file]").set_input_files(video)
+        chooser = self.root.locator("input[type=file]")
+        chooser.set_input_files([])  # as the page does, so that the same file may be chosen again
+        chooser.set_input_files(video)
         return self
 
     def sees(self, exercise: str, seconds: float = 15.0) -> None:

@@ -160,7 +160,7 @@ def mlflow_server(store: str, files: Path | None = None, port: int | None = None
     command += ["--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
     command += ["--artifacts-destination", str(files)] if files else []
     with running(command, MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false"):
-        wait_until(lambda: answers(port))
+        wait_until(lambda: answers(port), 300)
         yield f"http://127.0.0.1:{port}"
 
 

@@ -72,11 +72,11 @@ def hidden_files(store):
 def test_without_the_token_nothing_is_taken(cluster, tmp_path):
     job = cluster.submit("jobs/history.py", RAY_AUTH_MODE="disabled", RAY_AUTH_TOKEN_PATH="")
     assert job.ended() == 1
-    assert "401" in job.log or "token" in job.log
+    assert "no authentication token was found" in job.log
     (tmp_path / "token").write_text("0" * 64)
     job = cluster.submit("jobs/history.py", RAY_AUTH_TOKEN_PATH=str(tmp_path / "token"))
     assert job.ended() == 1
-    assert "InvalidAuthToken" in job.log or "token" in job.log
+    assert "the authentication token is invalid or incorrect" in job.log
     assert not any(submitted["entrypoint"] == "python jobs/history.py" for submitted in cluster.get("/api/jobs/"))
 
 

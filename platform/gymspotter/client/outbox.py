@@ -17,7 +17,7 @@ class Outbox:
     ``keep_seconds`` of the session's own time. ``dropped`` counts pictures that were never sent.
     """
 
-    def __init__(self, *, frames: int = 1000, pictures: int = _PICTURES_WAITING, keep_seconds: float = 60.0) -> None:
+    def __init__(self, *, frames: int = 1000, pictures: int = _PICTURES_WAITING, keep_seconds: float = 120.0) -> None:
         self._frames, self._pictures, self._keep_seconds = frames, pictures, keep_seconds
         self._waiting: deque[Sent] = deque()
         self._since = 0.0  # by the clock, when the first of them came

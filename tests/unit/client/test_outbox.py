@@ -66,8 +66,8 @@ def test_after_a_loss_what_the_service_does_not_hold_is_sent_first_and_in_order(
     assert times(box.take(99, 10**6)) == [2, 3, 4, 5, 6]
 
 
-def test_frames_older_than_a_minute_are_given_up_and_counted():
-    box = filled(range(100), frames=200)
+def test_frames_older_than_is_kept_are_given_up_and_counted():
+    box = filled(range(100), frames=200, keep_seconds=60)
     box.take(100, 10**6)
     assert box.kept == 61
     assert box.resume(10) == 28
@@ -75,7 +75,7 @@ def test_frames_older_than_a_minute_are_given_up_and_counted():
 
 
 def test_what_was_given_up_but_is_saved_is_not_lost():
-    box = filled(range(100), frames=200)
+    box = filled(range(100), frames=200, keep_seconds=60)
     box.take(100, 10**6)
     box.saved(35)
     assert box.resume(35) == 3
