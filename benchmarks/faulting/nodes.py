@@ -225,7 +225,7 @@ class Cluster:
         self._try(lambda: self._start_node(node), lambda: node.alive, node.name)
 
     def _try(self, start: Callable[[], None], look: Callable[[], object], name: str) -> None:
-        """Wait for a node; Ray gives it 30 seconds to start, which a busy machine may not have, so it may start again."""
+        """Wait for a node. Ray gives it 30 seconds to start, too few on a busy machine: then it is started again."""
         for attempt in range(_STARTS):
             if name not in self._children:
                 start()

@@ -145,10 +145,10 @@ def test_stopped_jobs_leave_nothing_and_are_gone_on_with(cluster, server, videos
     words = {
         "train": ("jobs/train.py", skeletons, "--model", "mlp", "--epochs", "1000000", "--patience", "0"),
         "spread": (
-            *("jobs/train.py", skeletons, "--model", "mlp", "--epochs", "400", "--patience", "0"),
-            *("--workers", "1", "--checkpoints", "s3://gym/checkpoints", "--checkpoint-seconds", "0"),
+            *("jobs/train.py", skeletons, "--model", "mlp", "--epochs", "1000", "--patience", "0"),
+            *("--workers", "1", "--checkpoints", "s3://gym/checkpoints", "--checkpoint-seconds", "1"),
         ),
-        "tune": (*TUNE, "--name", "stopped", "--trials", "2", "--epochs", "300", "--grace", "300", *FINALS),
+        "tune": (*TUNE, "--name", "stopped", "--trials", "2", "--epochs", "600", "--grace", "600", *FINALS),
         "extract": ("jobs/extract.py", videos, "--out", "s3://gym/stopped", "--actors", "1"),
     }
     before = {run.info.run_id for run in runs(server)}
@@ -157,13 +157,16 @@ def test_stopped_jobs_leave_nothing_and_are_gone_on_with(cluster, server, videos
         return [run for run in runs(server, **tags) if run.info.run_id not in before]
 
     jobs = {name: cluster.submit(*told) for name, told in words.items()}
-    jobs["train"].until("to train on")
-    assert jobs["train"].info()["status"] == "RUNNING"  # its log came while it runs
-    jobs["extract"].until("TensorFlow Lite")  # the estimator is loaded
-    wait_until(lambda: storage.files("s3://gym/checkpoints", below=True), 300)
-    wait_until(lambda: any(run.data.metrics for run in news(kind="trial")), 300)
-    for job in jobs.values():
-        done = cluster.ray("job", "stop", job.name)
+    under_way = {  # each is stopped as soon as it is at work
+        "extract": lambda: jobs["extract"].until("TensorFlow Lite"),  # the estimator is loaded
+        "tune": lambda: wait_until(lambda: any(run.data.metrics for run in news(kind="trial")), 600),
+        "spread": lambda: wait_until(lambda: storage.files("s3://gym/checkpoints", below=True), 600),
+        "train": lambda: jobs["train"].until("to train on"),
+    }
+    for name, wait in under_way.items():
+        wait()
+        assert jobs[name].info()["status"] == "RUNNING"  # its log came while it ran
+        done = cluster.ray("job", "stop", jobs[name].name)
         assert done.returncode == 0, done.stderr
     for job in jobs.values():
         assert job.ended() == 0  # Ray's way: it did what it was told
