@@ -141,6 +141,7 @@ def job_cluster(folder: Path, cpus: int = 4, **environment: str) -> Iterator[Job
     token.chmod(0o600)
     bare = {name: value for name, value in os.environ.items() if not name.startswith(_NODES_ALONE)}
     known = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(token), "RAY_USAGE_STATS_ENABLED": "0"}
+    known["RAY_memory_monitor_refresh_ms"] = "0"  # the machine's memory may be full of what others do
     known["PATH"] = f"{Path(RAY).parent}:{os.environ['PATH']}"  # a job's `python` is the one that has its packages
     dashboard = f"http://127.0.0.1:{free_port()}"
     # Not in pytest's folder, whose path is too long for a socket.

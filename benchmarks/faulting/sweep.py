@@ -26,7 +26,7 @@ from gymspotter.labelled import read_labelled
 from gymspotter.store import write_tracks
 from gymspotter.sweeps.options import TuneOptions
 from gymspotter.sweeps.record import read_sweep
-from gymspotter.sweeps.results import SweepRecord, SweepRun
+from gymspotter.sweeps.results import SweepRecord
 from gymspotter.sweeps.searching import read_points
 from gymspotter.sweeps.space import Point, read_space
 from gymspotter.sweeps.trial import Data, run_trial
@@ -35,9 +35,10 @@ from gymspotter.tracking import Store
 from gymspotter.tune import sides_for
 
 WORKERS, CPUS = 2, 1  # of the cluster: a trial at a time on each node
-TRIALS, EPOCHS = 8, 16
+TRIALS, EPOCHS = 8, 24
 EXERCISES, PERFORMANCES = ("squat", "plank", "lateral raise", "push-up", "deadlift", "hip thrust", "pull up"), 16
 SPACE = "models: [spotter]\nundersample: [none]\n"
+LOSS = "train_loss"
 TRIAL = "ray::ImplicitFunc"  # how a process that runs a trial calls itself
 _USUAL = re.compile("^(trial|finalist) |View (run|experiment) |RayTrainWorker|TrainController|PlacementGroup|model '")
 JOB = Path(__file__).parents[2] / "jobs" / "tune.py"
@@ -57,22 +58,28 @@ class _Sweep:
     process: subprocess.Popen[bytes]
     failures: int = 0
 
-    def record(self) -> SweepRecord | None:
-        """What MLflow holds of it; None before it has begun."""
-        client = self.store.client()
-        experiments = [one.experiment_id for one in client.search_experiments()]
-        if not client.search_runs(experiments, f"tags.kind = 'sweep' and tags.sweep = '{self.folder.name}'"):
-            return None
+    def record(self) -> SweepRecord:
+        """What MLflow holds of it."""
         return read_sweep(self.store, self.folder.name)
 
-    def trials(self) -> list[SweepRun]:
-        """Its trials so far."""
-        found = self.record()
-        return [run for run in found.runs if run.kind == "trial"] if found else []
+    def trials(self) -> dict[str, tuple[str, int]]:
+        """By key, the status of each trial so far, and how many epochs are logged of one under way: asked often."""
+        client = self.store.client()
+        everywhere = [one.experiment_id for one in client.search_experiments()]
+        for one in client.search_runs(everywhere, f"tags.kind = 'sweep' and tags.sweep = '{self.folder.name}'"):
+            below = f"tags.kind = 'trial' and tags.mlflow.parentRunId = '{one.info.run_id}'"
+            return {
+                run.data.tags["key"]: (
+                    run.info.status,
+                    len(client.get_metric_history(run.info.run_id, LOSS)) if run.info.status == "RUNNING" else EPOCHS,
+                )
+                for run in client.search_runs([one.info.experiment_id], below)
+            }
+        return {}
 
     def running(self) -> dict[str, int]:
         """Of each trial under way, by key, how many epochs are logged."""
-        return {run.key: len(run.epochs) for run in self.trials() if run.status == "RUNNING"}
+        return {key: epochs for key, (status, epochs) in self.trials().items() if status == "RUNNING"}
 
     def said(self) -> list[str]:
         """All that it has printed."""
@@ -94,12 +101,8 @@ class _Sweep:
 
     def goes_on(self, since: dict[str, int]) -> bool:
         """Whether each trial that was under way has come further, or to its end."""
-        runs = {run.key: run for run in self.trials()}
-        return all(key in runs and _further(runs[key], epochs) for key, epochs in since.items())
-
-
-def _further(run: SweepRun, epochs: int) -> bool:
-    return run.status == "FINISHED" or len(run.epochs) > epochs
+        now = self.trials()
+        return all(key in now and (now[key][0] == "FINISHED" or now[key][1] > was) for key, was in since.items())
 
 
 def run(fault: str, cluster: Cluster, services: Services, folder: Path) -> Row:
@@ -144,12 +147,12 @@ def _disturbed(fault: str, sweep: _Sweep) -> Row:
     )
 
 
-def _under_way(trials: list[SweepRun]) -> bool:
+def _under_way(trials: dict[str, tuple[str, int]]) -> bool:
     """Whether a trial is done and others, one on each node, have begun and are not about to end."""
-    done = sum(one.status == "FINISHED" for one in trials)
-    if done > TRIALS - 2 * WORKERS:
+    done = sum(status == "FINISHED" for status, _ in trials.values())
+    if done > TRIALS - WORKERS:
         raise RuntimeError(f"{done} of {TRIALS} trials are done before any could be disturbed: make them longer.")
-    begun = [len(one.epochs) for one in trials if one.status == "RUNNING"]
+    begun = [epochs for status, epochs in trials.values() if status == "RUNNING"]
     return done >= 1 and len(begun) >= WORKERS * CPUS and all(epochs < 0.7 * EPOCHS for epochs in begun)
 
 
@@ -230,7 +233,6 @@ def _busy_node(sweep: _Sweep) -> Node:
 def _compared(sweep: _Sweep) -> tuple[int, int, list[str]]:
     """What is lost and what is there twice, of trials, epochs, finals and versions; and each in words."""
     found = sweep.record()
-    assert found is not None
     client, lost, twice, wrong = sweep.store.client(), 0, 0, []
     points = read_points(f"{sweep.place}/{sweep.folder.name}")
     trials = [one for one in found.runs if one.kind == "trial"]
@@ -241,7 +243,7 @@ def _compared(sweep: _Sweep) -> tuple[int, int, list[str]]:
         wrong.append(f"{len(good)} of {TRIALS} trials finished, {more} twice")
     lost, twice = lost + max(0, missing), twice + more
     for one in found.runs:
-        steps = Counter(each.step for each in client.get_metric_history(one.run_id, "train_loss"))
+        steps = Counter(each.step for each in client.get_metric_history(one.run_id, LOSS))
         gone, again = EPOCHS - len(steps), steps.total() - len(steps)
         if one.kind != "winner" and (gone or again):  # a winner is fitted by Ray Train and logs its end alone
             wrong.append(f"{one.kind} {one.key}: {gone} epochs are missing, {again} there twice")

@@ -36,6 +36,8 @@ from gymspotter.fit import Epoch
 from gymspotter.provenance import environment
 from gymspotter.submitted import as_a_job
 
+_log = logging.getLogger(__name__)
+
 DEFAULT_TRACKING_URI = "sqlite:///mlflow.db"
 KEY = "key"
 _CARRIED = ("MLFLOW_TRACKING_", "MLFLOW_S3_", "MLFLOW_HTTP_", "AWS_", "AZURE_STORAGE_", "GOOGLE_")
@@ -107,6 +109,37 @@ def use_store(tracking_uri: str | None = None, *, existing: bool = False) -> Sto
     carried = {name: value for name, value in os.environ.items() if name.startswith(_CARRIED)}
     carried.pop("MLFLOW_TRACKING_URI", None)
     return Store(uri=uri, environment=carried)
+
+
+def await_store(patience: float = 600.0) -> None:
+    """Wait for MLflow's store, if it does not answer, for so many seconds: a result that took hours is to be written.
+
+    MLflow's own client would also try again for minutes, but not tell anybody, and sleep for two when it is back.
+
+    Raises:
+        InputError: it did not answer in all that time.
+    """
+    end, told = time.monotonic() + patience, False
+    while True:
+        try:
+            with _asking_once():
+                mlflow.search_experiments(max_results=1)
+        except MlflowException as error:
+            if not silent(error):
+                raise
+            place = f"tracking store {shown(mlflow.get_tracking_uri())!r}"
+            if time.monotonic() > end:
+                raise InputError(f"{place} has not answered for {patience:g} s: start its server.") from error
+            if not told:
+                _log.warning(
+                    "%s does not answer. It is waited for, up to %g s: see that its server runs.", place, patience
+                )
+            told = True
+            time.sleep(2)
+        else:
+            if told:
+                _log.warning("the tracking store answers again.")
+            return
 
 
 def use_experiment(name: str, artifacts: Path | None = None) -> str:

@@ -195,6 +195,7 @@ def conclude(
     """
     calibration = calibrate(fitted.classifier, sides.validation) if sides.validation is not None else None
     found = assess(fitted.classifier, sides.test, temperature=fitted.classifier.temperature.item())
+    tracking.await_store()
     for epoch in fitted.epochs:
         mlflow.log_metrics(tracking.metrics_of(epoch), step=epoch.number)
     mlflow.log_metrics({f"test_{name}": value for name, value in found.summary().items()})

@@ -61,7 +61,9 @@ def forget_sources() -> None:
 def _as_logits(run: Callable[[Tensor], Tensor]) -> Logits:
     def logits(poses: Floats) -> NDArray[np.float32]:
         with torch.inference_mode():
-            return np.asarray(run(torch.from_numpy(np.ascontiguousarray(poses, dtype=np.float32))).numpy())
+            # Torch warns of what it could not write to, such as the body of a request.
+            own = np.require(poses, np.float32, ("C_CONTIGUOUS", "WRITEABLE"))
+            return np.asarray(run(torch.from_numpy(own)).numpy())
 
     return logits
 

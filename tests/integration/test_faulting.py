@@ -6,17 +6,20 @@ import sys
 import threading
 from pathlib import Path
 
+import mlflow
 import pytest
 from pyarrow import fs
 
 from gymspotter import storage
+from gymspotter.errors import InputError
 from gymspotter.patient import patient_filesystem
+from gymspotter.tracking import await_store, use_store
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 
 from faulting.nodes import RAYLET, Cluster, Network
 from faulting.rows import Row
-from faulting.services import Storage
+from faulting.services import Storage, Tracking
 
 
 @pytest.fixture
@@ -57,6 +60,25 @@ def test_what_ray_train_writes_waits_for_a_storage_that_is_away(away, tmp_path):
         system.open_input_stream(f"{path}/two")
     system.delete_dir(f"{path}/one")
     assert storage.files("s3://gym/checkpoints", below=True) == []
+
+
+def test_the_end_of_a_training_waits_for_an_mlflow_that_is_away(tmp_path, caplog):
+    tracking = Tracking("127.0.0.1", tmp_path)
+    try:
+        before = mlflow.get_tracking_uri()
+        use_store(tracking.uri)
+        tracking.stop()
+        with pytest.raises(InputError, match="has not answered for 0 s: start its server"):
+            await_store(patience=0)
+        starter = threading.Timer(1, tracking.start)
+        starter.start()
+        await_store()
+        starter.join()
+        assert "does not answer. It is waited for" in caplog.text
+        assert caplog.text.count("answers again") == 1
+    finally:
+        mlflow.set_tracking_uri(before)
+        tracking.end()
 
 
 def test_checkpoints_on_disk_need_no_such_thing(tmp_path):

@@ -157,8 +157,12 @@ def test_stopped_jobs_leave_nothing_and_are_gone_on_with(cluster, server, videos
         return [run for run in runs(server, **tags) if run.info.run_id not in before]
 
     jobs = {name: cluster.submit(*told) for name, told in words.items()}
+
+    def at_work(name):
+        return cluster.processes_of(jobs[name].name)
+
     under_way = {  # each is stopped as soon as it is at work
-        "extract": lambda: jobs["extract"].until("TensorFlow Lite"),  # the estimator is loaded
+        "extract": lambda: wait_until(lambda: any("PoseWorker" in shown for shown in at_work("extract")), 600),
         "tune": lambda: wait_until(lambda: any(run.data.metrics for run in news(kind="trial")), 600),
         "spread": lambda: wait_until(lambda: storage.files("s3://gym/checkpoints", below=True), 600),
         "train": lambda: jobs["train"].until("to train on"),
