@@ -155,7 +155,9 @@ def job_cluster(folder: Path, cpus: int = 4, **environment: str) -> Iterator[Job
             node = subprocess.Popen(
                 command, cwd=temp, env=bare | known | environment, stdout=out, stderr=out, start_new_session=True
             )
-        cluster = JobCluster(dashboard, Path(temp), bare | known | {"RAY_API_SERVER_ADDRESS": dashboard})
+        # Unbuffered, since `ray job submit` does not flush what it prints: in a pipe the log would come in blocks.
+        submitter = {"RAY_API_SERVER_ADDRESS": dashboard, "PYTHONUNBUFFERED": "1"}
+        cluster = JobCluster(dashboard, Path(temp), bare | known | submitter)
         try:
             wait_until(lambda: node.poll() is not None or cluster.answers(), 300)
             assert node.poll() is None, log.read_text()

@@ -102,7 +102,7 @@ def run(fault: str, cluster: Cluster, services: Services, folder: Path) -> Row:
     return Row(
         activity="extraction",
         fault=fault,
-        seen=shown(said),
+        seen=shown(said) + shown(said[-3:] if rc else []),
         lost=lost,
         twice=twice,
         recover_s=recover,
