@@ -132,6 +132,13 @@ class JobCluster:
             and not shown.startswith(_RAYS_OWN)
         ]
 
+    def wait_for_the_end_of(self, name: str, seconds: float = 120) -> None:
+        """Until none of its processes is there."""
+        end = time.monotonic() + seconds
+        while left := self.processes_of(name):
+            assert time.monotonic() < end, f"of {name} there are still {left}"
+            time.sleep(0.5)
+
 
 @contextmanager
 def job_cluster(folder: Path, cpus: int = 4, **environment: str) -> Iterator[JobCluster]:

@@ -164,7 +164,7 @@ def expect(place: str | Path) -> None:
 
 def _server(place: str | Path) -> tuple[str, str]:
     scheme, _, query = _split(place)
-    return scheme, query
+    return scheme, query or os.environ.get("AWS_ENDPOINT_URL", "")
 
 
 def patiently(

@@ -175,7 +175,7 @@ def test_stopped_jobs_leave_nothing_and_are_gone_on_with(cluster, server, videos
     for job in jobs.values():
         assert job.ended() == 0  # Ray's way: it did what it was told
         assert job.info()["status"] == "STOPPED"
-        wait_until(lambda job=job: not cluster.processes_of(job.name), 120)
+        cluster.wait_for_the_end_of(job.name)
     assert len(news()) >= 4
     assert {run.info.status for run in news()} <= {"KILLED", "FINISHED"}
     assert {run.info.status for run in news() if "kind" not in run.data.tags} == {"KILLED"}

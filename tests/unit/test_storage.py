@@ -124,6 +124,16 @@ def test_a_server_that_answered_before_is_waited_for(monkeypatch, caplog):
         ask("s3://gym/b")
 
 
+def test_another_server_is_not_the_one_that_answered(monkeypatch):
+    monkeypatch.setattr(storage, "_answered", set())
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:2")
+    storage.expect("s3://gym/a")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    monkeypatch.setattr(storage.time, "sleep", lambda seconds: pytest.fail("it waited"))
+    with pytest.raises(InputError, match="cannot be reached"):
+        storage.read_bytes("s3://gym/a")
+
+
 def test_what_waiting_does_not_mend_is_not_waited_for(monkeypatch):
     def ask(place):
         raise InputError("there is no such bucket.")
