@@ -9,9 +9,12 @@ Shapes: S segments, T frames, J joints, C = 3 coordinates.
 """
 
 import hashlib
+import signal
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -135,7 +138,7 @@ def fit_distributed(
         ),
     )
     started = time.perf_counter()
-    with listening(progress, on_epoch):
+    with listening(progress, on_epoch), _ctrl_c_as_before():
         try:
             result = trainer.fit()
         except ray_train.TrainingFailedError as error:
@@ -146,6 +149,21 @@ def fit_distributed(
     fitted = fitting.fitted(time.perf_counter() - started)
     storage.remove_folder(storage.join(workers.checkpoints, name))
     return fitted
+
+
+@contextmanager
+def _ctrl_c_as_before() -> Iterator[None]:
+    """Ray Train takes Ctrl-C over, to end its actors too, leaves it so for good, and exits with status 0."""
+    before, ours = signal.getsignal(signal.SIGINT), threading.current_thread() is threading.main_thread()
+    try:
+        yield
+    except SystemExit as stop:
+        if not stop.code:
+            raise KeyboardInterrupt from stop
+        raise
+    finally:
+        if ours:
+            signal.signal(signal.SIGINT, before)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import threading
+from types import FrameType
 from typing import Any
 
 from gymspotter import storage
@@ -47,4 +48,13 @@ def end_in_order() -> None:
     """
     ours = threading.current_thread() is threading.main_thread()
     if ours and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(_STOPPED))
+        signal.signal(signal.SIGTERM, _stop)
+
+
+def _stop(_: int, frame: FrameType | None) -> None:
+    on_ctrl_c = signal.getsignal(signal.SIGINT)
+    try:
+        if callable(on_ctrl_c):  # while it trains, Ray Train's: it ends actors that would stay
+            on_ctrl_c(signal.SIGINT, frame)
+    finally:
+        sys.exit(_STOPPED)
