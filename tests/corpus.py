@@ -44,7 +44,7 @@ def encode(
 
 @contextmanager
 def _as_scheduled_before() -> Iterator[None]:
-    """SVT-AV1 gives a process of root the highest real-time priority, and so all tests after it and every Ray of theirs."""
+    """SVT-AV1 gives a process of root the highest real-time priority, and so all tests after it and their Ray."""
     if not hasattr(os, "sched_setscheduler"):  # not Linux
         yield
         return
