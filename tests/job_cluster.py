@@ -19,12 +19,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from tests.integration.mlflow_picture import free_port, wait_until
 
 ROOT = Path(__file__).parents[1]
 RAY = str(Path(sys.executable).parent / "ray")
+_TOKEN = "RAY_AUTH_TOKEN_PATH"
 # What a submitter must not need: it may come from the shell that runs the tests.
 _NODES_ALONE = ("RAY_", "AWS_", "MLFLOW_", "GYMSPOTTER_", "PYTHONPATH", "PYTHONUNBUFFERED")
 # Actors of Ray Data, one of each for the whole cluster: they outlive the job that came first.
@@ -115,7 +114,7 @@ class JobCluster:
 
     def get(self, path: str) -> Any:
         """An answer of the dashboard."""
-        token = Path(self.environment["RAY_AUTH_TOKEN_PATH"]).read_text().strip()
+        token = Path(self.environment[_TOKEN]).read_text().strip()
         request = urllib.request.Request(self.address + path, headers={"Authorization": f"Bearer {token}"})
         with urllib.request.urlopen(request, timeout=60) as answer:
             return json.load(answer)
@@ -125,9 +124,9 @@ class JobCluster:
         number = next((job["job_id"] for job in self.get("/api/jobs/") if job["submission_id"] == name), None)
         return [
             shown
-            for shown, said in _processes()
+            for _, shown, said in _processes()
             if (any(name in word for word in said.values()) or (number and said.get("RAY_JOB_ID") == number))
-            and said.get("RAY_AUTH_TOKEN_PATH") == self.environment["RAY_AUTH_TOKEN_PATH"]
+            and said.get(_TOKEN) == self.environment[_TOKEN]
             and "job submit" not in shown
             and not shown.startswith(_RAYS_OWN)
         ]
@@ -147,7 +146,7 @@ def job_cluster(folder: Path, cpus: int = 4, **environment: str) -> Iterator[Job
     token.write_text(secrets.token_hex(32))
     token.chmod(0o600)
     bare = {name: value for name, value in os.environ.items() if not name.startswith(_NODES_ALONE)}
-    known = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(token), "RAY_USAGE_STATS_ENABLED": "0"}
+    known = {"RAY_AUTH_MODE": "token", _TOKEN: str(token), "RAY_USAGE_STATS_ENABLED": "0"}
     known["RAY_memory_monitor_refresh_ms"] = "0"  # the machine's memory may be full of what others do
     known["PATH"] = f"{Path(RAY).parent}:{os.environ['PATH']}"  # a job's `python` is the one that has its packages
     dashboard = f"http://127.0.0.1:{free_port()}"
@@ -170,24 +169,29 @@ def job_cluster(folder: Path, cpus: int = 4, **environment: str) -> Iterator[Job
             assert node.poll() is None, log.read_text()
             yield cluster
         finally:
-            _end(node)
+            _end(node, cluster)
 
 
-def _end(node: subprocess.Popen[bytes]) -> None:
-    """The node and all that it started: in order, then by force; workers have groups of their own."""
-    family = psutil.Process(node.pid).children(recursive=True)
+def _end(node: subprocess.Popen[bytes], cluster: JobCluster) -> None:
+    """The node and all that knows its token, workers and submitters: in order, then by force."""
     os.killpg(node.pid, signal.SIGTERM)
-    psutil.wait_procs(family, timeout=10)
-    for process in family:
-        if process.is_running():
-            process.kill()
+    with suppress(subprocess.TimeoutExpired):
+        node.wait(10)
     with suppress(ProcessLookupError):
         os.killpg(node.pid, signal.SIGKILL)
+    for number, _, said in _processes():
+        if said.get(_TOKEN) == cluster.environment[_TOKEN]:
+            with suppress(ProcessLookupError):
+                os.kill(number, signal.SIGKILL)
     node.wait()
 
 
-def _processes() -> Iterator[tuple[str, dict[str, str]]]:
-    """Command and environment of each process of this machine that may be looked at."""
-    for process in psutil.process_iter():
-        with suppress(psutil.AccessDenied, psutil.NoSuchProcess, psutil.ZombieProcess):
-            yield " ".join(process.cmdline()), process.environ()
+def _processes() -> Iterator[tuple[int, str, dict[str, str]]]:
+    """Number, command and environment of each process of this machine that may be looked at."""
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it has ended, or is somebody else's
+            said = [
+                (folder / name).read_bytes().decode(errors="replace").split("\0") for name in ("cmdline", "environ")
+            ]
+            known = dict(word.split("=", 1) for word in said[1] if "=" in word)
+            yield int(folder.name), " ".join(said[0]).strip(), known

@@ -207,6 +207,7 @@ def test_a_sweep_that_is_killed_takes_the_runs_under_way_along(open_run, store):
     ("error", "status"), [(SystemExit, "KILLED"), (KeyboardInterrupt, "KILLED"), (ValueError, "FAILED")]
 )
 def test_a_run_says_how_it_ended(store, error, status):
+    use_store(store.uri)
     use_experiment("test")
     with pytest.raises(error), new_run() as run:
         raise error
