@@ -219,6 +219,7 @@ def installed_sources():
         "ray/serve/_private/constants.py",
     ]
     of_ray += ["ray/_private/authentication/authentication_token_setup.py", "ray/exceptions.py"]
+    of_ray += ["ray/dashboard/modules/job/job_supervisor.py"]
     of_mlflow = ["mlflow/environment_variables.py", "mlflow/cli/__init__.py"]
     return [(site / name).read_text() for name in (*of_ray, *of_mlflow)]
 
