@@ -20,6 +20,7 @@ from common import Claim, Options, parser, report
 from faulting.nodes import Cluster, Network
 from faulting.rows import ACTIVITIES, FAULTS, Row, as_markdown, print_rows
 from faulting.services import Services
+from processes import NotComeAboutError
 
 QUICK = ("worker",)
 
@@ -69,7 +70,7 @@ def _rows(activity: str, faults: list[str]) -> list[Row]:
                 cluster.restore()
                 services.restore()
                 row = module.run(fault, cluster, services, Path(folder) / fault)
-            except Exception as error:  # the other cells are measured all the same
+            except (Exception, NotComeAboutError) as error:  # the other cells are measured all the same
                 traceback.print_exc()
                 row = Row(activity=activity, fault=fault, lost=1, note=str(error).partition("\n")[0])
             rows.append(row)

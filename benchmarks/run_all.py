@@ -15,7 +15,7 @@ HERE = Path(__file__).parent
 RESULTS = HERE / "results"
 PAGE = HERE.parent / "docs" / "results.md"
 BEGIN, END = "<!-- benchmarks: begin -->", "<!-- benchmarks: end -->"
-NOT_BENCHMARKS = {"common", "journal", "run_all"}
+NOT_BENCHMARKS = {"common", "journal", "processes", "run_all"}
 
 
 def main() -> None:

@@ -28,10 +28,10 @@ from typing import Any
 
 import uvloop
 from common import Claim, Options, measured, parser, report
+from processes import resident_mb
 from serving import fuzz, kill, models, peers, service, soak, swaps
 from serving.load import COMPLETE, FAST, Held, elsewhere, ladder
 from serving.picture import draw
-from serving.processes import resident_mb
 from serving.racing import CLIENTS, overhead, race
 
 LEVELS, QUICK_LEVELS = (100, 300, 600, 800, 1000), (40, 80)

@@ -19,10 +19,11 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 
-from faulting.jobs import Job
+from faulting.activity import Activity
 from faulting.nodes import Cluster, Node
-from faulting.rows import Row, shown, surprising
-from faulting.services import Services
+from faulting.rows import Row
+from faulting.said import surprising
+from faulting.services import Services, away
 from faulting.surroundings import environment
 from gymspotter import storage
 from gymspotter.errors import InputError
@@ -42,20 +43,10 @@ _PROGRESS = re.compile(r"probe: |pose: |.* \d+ +\d+ +[\d.]+%")  # a line now and
 
 
 @dataclass(kw_only=True)
-class _Extraction:
+class _Extraction(Activity):
     """An extraction under way."""
 
-    cluster: Cluster
-    services: Services
     store: str
-
-    def __post_init__(self) -> None:
-        self.start()
-
-    def start(self) -> None:
-        """Begin, or go on."""
-        words = ["extract", VIDEO_FOLDER, "--out", self.store, "--span-seconds", str(SPAN_SECONDS)]
-        self.job = Job([*words, "--actors", str(WORKERS)], self.cluster.env | self.services.env)
 
     def done(self) -> int:
         """Spans whose tracks are in the store."""
@@ -71,13 +62,7 @@ class _Extraction:
     def grows(self) -> float:
         """Seconds until further tracks are there."""
         before = self.done()
-        return self.until(lambda: self.done() > before)
-
-    def until(self, look: Callable[[], object]) -> float:
-        """Seconds until ``look`` is true."""
-        began = time.monotonic()
-        self.job.until(look)
-        return time.monotonic() - began
+        return self.job.seconds_until(lambda: self.done() > before)
 
 
 def run(fault: str, cluster: Cluster, services: Services, folder: Path) -> Row:
@@ -87,28 +72,21 @@ def run(fault: str, cluster: Cluster, services: Services, folder: Path) -> Row:
     with environment(services.env):
         _upload_videos(folder)
         truth = _undisturbed(cluster, services)
-        extraction = _Extraction(cluster=cluster, services=services, store=f"s3://gym/extraction-{time.time_ns()}")
-        try:
-            began = time.monotonic()
-            extraction.job.until(extraction.done)
-            note, recover = FAULTS[fault](extraction)
-            rc = extraction.job.wait()
-            seconds = time.monotonic() - began
-            lost, twice, wrong = _compared(extraction.store, truth)
-        finally:
-            if extraction.job.process.poll() is None:
-                extraction.job.kill()
-    said = [line for line in surprising(extraction.job.lines, truth.lines) if not _PROGRESS.match(line)]
-    return Row(
-        activity="extraction",
-        fault=fault,
-        seen=shown(said) + shown(said[-3:] if rc else []),
-        lost=lost,
-        twice=twice,
-        recover_s=recover,
-        rc=rc,
-        note="; ".join([note, *wrong, f"{SPANS} spans, {seconds:.0f} s from the first tracks to the end"]),
-    )
+        extraction = _begun(cluster, services)
+        return extraction.disturbed(
+            name="extraction",
+            fault=fault,
+            ready=extraction.done,
+            inflict=FAULTS[fault],
+            compare=lambda: _compared(extraction.store, truth),
+            unusual=lambda said: [line for line in surprising(said, truth.lines) if not _PROGRESS.match(line)],
+        )
+
+
+def _begun(cluster: Cluster, services: Services) -> _Extraction:
+    store = f"s3://gym/extraction-{time.time_ns()}"
+    words = ["extract", VIDEO_FOLDER, "--out", store, "--span-seconds", str(SPAN_SECONDS), "--actors", str(WORKERS)]
+    return _Extraction(cluster=cluster, services=services, words=words, store=store)
 
 
 def _upload_videos(folder: Path) -> None:
@@ -138,11 +116,10 @@ _TRUTH: dict[str, _Undisturbed] = {}
 def _undisturbed(cluster: Cluster, services: Services) -> _Undisturbed:
     """One for all cells."""
     if cluster.address not in _TRUTH:
-        extraction = _Extraction(cluster=cluster, services=services, store=f"s3://gym/extraction-{time.time_ns()}")
-        if extraction.job.wait():
-            raise RuntimeError("\n".join(["an undisturbed extraction failed:", *extraction.job.lines[-20:]]))
+        extraction = _begun(cluster, services)
+        lines = extraction.undisturbed()
         _TRUTH[cluster.address] = _Undisturbed(
-            tracks=read_tracks(extraction.store), rejected=_rejected(extraction.store), lines=extraction.job.lines
+            tracks=read_tracks(extraction.store), rejected=_rejected(extraction.store), lines=lines
         )
     return _TRUTH[cluster.address]
 
@@ -151,30 +128,30 @@ def _kill_worker(extraction: _Extraction) -> tuple[str, float]:
     pid, node = next(iter(extraction.job.until(extraction.workers).items()))
     before = set(extraction.workers()) - {pid}
     os.kill(pid, signal.SIGKILL)
-    took = extraction.until(lambda: set(extraction.workers()) - before - {pid})
+    took = extraction.job.seconds_until(lambda: set(extraction.workers()) - before - {pid})
     return f"kill -9 of a pose worker on {node.name}", took
 
 
 def _kill_raylet(extraction: _Extraction) -> tuple[str, float]:
     node = next(iter(extraction.job.until(extraction.workers).values()))
     node.kill_raylet()
-    noticed = extraction.until(lambda: not node.alive)
+    noticed = extraction.job.seconds_until(lambda: not node.alive)
     return f"{node.name} is gone for good, which Ray notices after {noticed:.0f} s", noticed + _others_work(extraction)
 
 
 def _kill_driver(extraction: _Extraction) -> tuple[str, float]:
-    extraction.job.kill()
+    extraction.kill()
     began = time.monotonic()
     before = extraction.done()
     extraction.start()
-    extraction.until(lambda: extraction.done() > before)
+    extraction.job.seconds_until(lambda: extraction.done() > before)
     return f"begun again at once, by hand; {before} spans were done", time.monotonic() - began
 
 
 def _cut(extraction: _Extraction) -> tuple[str, float]:
     node = next(iter(extraction.job.until(extraction.workers).values()))
     node.cut()
-    noticed = extraction.until(lambda: not node.alive)
+    noticed = extraction.job.seconds_until(lambda: not node.alive)
     more = _others_work(extraction)
     node.mend()
     return f"{node.name} is given up after {noticed:.0f} s, and connected again then", noticed + more
@@ -183,7 +160,7 @@ def _cut(extraction: _Extraction) -> tuple[str, float]:
 def _others_work(extraction: _Extraction) -> float:
     """Seconds until another node's worker is at work; none if all is done."""
     here = [node for node in extraction.cluster.nodes if node.alive]
-    return extraction.until(
+    return extraction.job.seconds_until(
         lambda: extraction.done() >= SPANS or any(node in here for node in extraction.workers().values())
     )
 
@@ -201,10 +178,8 @@ def _fill_store(extraction: _Extraction) -> tuple[str, float]:
 
 def _stop_storage(extraction: _Extraction) -> tuple[str, float]:
     before = extraction.done()
-    extraction.services.storage.stop()
-    time.sleep(SILENT_STORAGE)
-    extraction.services.storage.start()
-    took = extraction.until(lambda: extraction.done() > before)
+    away(extraction.services.storage, SILENT_STORAGE)
+    took = extraction.job.seconds_until(lambda: extraction.done() > before)
     return f"no storage for {SILENT_STORAGE:.0f} s", SILENT_STORAGE + took
 
 

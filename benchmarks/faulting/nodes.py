@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self, TypeVar
 
-from serving.processes import Child, free_port, title
+from processes import Child, NotComeAboutError, free_port, title
 
 RAYLET = "/raylet/raylet"  # in the command line of a node's own process
 _RAY = str(Path(sys.executable).with_name("ray"))
@@ -179,7 +179,7 @@ class Cluster:
         try:
             self._try(self._start_head, lambda: self._children["head"].word_after("Ray runtime"), "head")
             self._watch = Child([*_INSIDE, "watch", self.address], self.env)
-            _until(lambda: "head" in self.alive(), "the head of the Ray cluster", self._watch)
+            self._watch.until(lambda: "head" in self.alive(), _PATIENCE)
             for _ in range(self.workers):
                 self.add_node(wait=False)
             for node in self.nodes:
@@ -230,9 +230,9 @@ class Cluster:
             if name not in self._children:
                 start()
             try:
-                _until(look, f"node {name}", self._children[name])
+                self._children[name].until(look, _PATIENCE)
                 return
-            except RuntimeError:
+            except NotComeAboutError:
                 if attempt == _STARTS - 1:
                     raise
                 child = self._children.pop(name)
@@ -261,13 +261,13 @@ class Cluster:
             self._joined(node)
 
     def until(self, look: Callable[[], Found]) -> Found:
-        """What ``look`` returns once that is true; a RuntimeError if it takes ten minutes."""
-        return _until(look, "what was waited for", self._children["head"])
+        """What ``look`` returns once that is true, within ten minutes."""
+        return self._children["head"].until(look, _PATIENCE)
 
     def alive(self) -> set[str]:
         """The names of the nodes that Ray counts on; "head" is the head."""
         names = {node.address: node.name for node in self.nodes} | {self.network.host: "head"}
-        told = self._watch.log.read_text(errors="replace").splitlines() if self._watch else []
+        told = self._watch.lines() if self._watch else []
         last = next((line.split()[1:] for line in reversed(told) if line.startswith("alive ")), [])
         return {names[address] for address in last if address in names}
 
@@ -309,13 +309,3 @@ def _end_session(leader: int) -> None:
     for pid in _session(leader):
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
-
-
-def _until(look: Callable[[], Found], what: str, child: Child) -> Found:
-    end = time.monotonic() + _PATIENCE
-    while not (found := look()):
-        if child.process.poll() is not None or time.monotonic() > end:
-            last = "\n".join(child.log.read_text(errors="replace").splitlines()[-20:])
-            raise RuntimeError(f"{what} did not come about; the last that it said:\n{last}")
-        time.sleep(0.3)
-    return found

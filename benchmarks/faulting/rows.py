@@ -1,15 +1,8 @@
 """What came of one activity under one fault."""
 
-import re
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-
-_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
-_REPEATED = re.compile(r" \[repeated \d+x .*")
-_NUMBERS = re.compile(r"[0-9a-f]*\d[0-9a-f]*")
-
-_ASIDE = ("- ", "[state-dump]", "File ", "^")  # parts of what a line before them says
 
 ACTIVITIES = ("extraction", "training", "sweep", "serving")
 FAULTS = {
@@ -45,23 +38,6 @@ class Row:
     def holds(self) -> bool:
         """Whether nothing was lost, nothing is there twice, and the job ended well."""
         return not (self.lost or self.twice or self.rc)
-
-
-def surprising(said: Iterable[str], usual: Iterable[str]) -> list[str]:
-    """The lines of a run that an undisturbed one does not say, whatever numbers are in them."""
-    known = {_plain(line) for line in usual}
-    return [_COLOURS.sub("", line) for line in said if _plain(line) not in known]
-
-
-def _plain(line: str) -> str:
-    """Without what differs between any two runs."""
-    return _NUMBERS.sub("#", _REPEATED.sub("", _COLOURS.sub("", line)))
-
-
-def shown(said: Iterable[str], *, lines: int = 6, letters: int = 220) -> list[str]:
-    """The first lines of what was said, each once and not too long."""
-    told = (line.strip()[:letters] for line in said if line.strip() and not line.lstrip().startswith(_ASIDE))
-    return list(dict.fromkeys(told))[:lines]
 
 
 def print_rows(rows: Sequence[Row]) -> None:

@@ -6,14 +6,15 @@ import signal
 import socket
 import sys
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
 import httpx
+from processes import Child, free_port
 from pyarrow import fs
-from serving.processes import Child, free_port
 
 _KEYS = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing", "AWS_DEFAULT_REGION": "us-east-1"}
 _CHUNK = 1 << 16
@@ -93,6 +94,13 @@ class Tracking:
     def end(self) -> None:
         """For good."""
         self.stop()
+
+
+def away(service: Storage | Tracking, seconds: float) -> None:
+    """Stop it, and start it again after so long."""
+    service.stop()
+    time.sleep(seconds)
+    service.start()
 
 
 class Services:

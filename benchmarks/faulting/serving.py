@@ -20,16 +20,17 @@ from pathlib import Path
 
 import httpx
 import mlflow
+from processes import Child, running
 from serving import models
 from serving.asking import Askers, as_npy
 from serving.kill import HURRIED, Streamed, stream
-from serving.processes import Child, running
 from serving.service import ANSWERS, INGRESS
 
 from faulting.nodes import Cluster, Node
-from faulting.rows import Row, shown
+from faulting.rows import Row
+from faulting.said import plain, shown
 from faulting.services import Services
-from faulting.surroundings import environment, opened, plain
+from faulting.surroundings import environment, opened
 from gymspotter import registry
 from gymspotter.client import Disconnected, LiveEvent, Reconnected
 from gymspotter.labels import EXERCISES
@@ -304,4 +305,4 @@ def _compared(
 
 def _said(child: Child) -> list[str]:
     """What the service's own process has printed, its replicas' warnings among it."""
-    return [line for line in child.log.read_text(errors="replace").splitlines() if _TROUBLE.search(line)]
+    return [line for line in child.lines() if _TROUBLE.search(line)]

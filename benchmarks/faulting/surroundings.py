@@ -1,7 +1,6 @@
 """The environment of a cell: its cluster, storage and MLflow are named by variables."""
 
 import os
-import re
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -10,8 +9,6 @@ from gymspotter.errors import InputError
 from gymspotter.tracking import Store, use_store
 
 _PATIENCE = 240.0
-# What Ray puts before the line of another process: colours, whose it is; and Serve's time and names of replicas.
-_BEFORE = re.compile(r"\x1b\[\d*m|^\([^)]*pid=[^)]*\) |\d{4}-\d\d-\d\d [\d:,]+ |\[repeated \d+x across cluster\].*")
 
 
 @contextmanager
@@ -35,10 +32,3 @@ def opened(uri: str) -> Store:
         except InputError:
             if time.monotonic() > end:
                 raise
-
-
-def plain(line: str) -> str:
-    """A line of a log without what differs from run to run."""
-    while (shorter := _BEFORE.sub("", line)) != line:
-        line = shorter
-    return line.strip()

@@ -6,8 +6,7 @@ each is fitted once more here, without Ray and MLflow, and compared.
 
 import os
 import re
-import subprocess
-import sys
+import signal
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -18,10 +17,12 @@ from typing import Any
 
 import torch
 
+from faulting.activity import Activity
 from faulting.nodes import Cluster, Node
-from faulting.rows import Row, shown
-from faulting.services import Services
-from faulting.surroundings import environment, opened, plain
+from faulting.rows import Row
+from faulting.said import plain
+from faulting.services import Services, Storage, Tracking, away
+from faulting.surroundings import environment, opened
 from gymspotter.labelled import read_labelled
 from gymspotter.store import write_tracks
 from gymspotter.sweeps.options import TuneOptions
@@ -41,22 +42,17 @@ SPACE = "models: [spotter]\nundersample: [none]\n"
 LOSS = "train_loss"
 TRIAL = "ray::ImplicitFunc"  # how a process that runs a trial calls itself
 _USUAL = re.compile("^(trial|finalist) |View (run|experiment) |RayTrainWorker|TrainController|PlacementGroup|model '")
-JOB = Path(__file__).parents[2] / "jobs" / "tune.py"
-PATIENCE = 900.0
 SILENT_STORAGE, SILENT_MLFLOW = 20.0, 60.0
+_ON_ITS_WAY = 1.0  # seconds in which what a killed process has sent to MLflow gets there
 
 
 @dataclass(kw_only=True)
-class _Sweep:
+class _Sweep(Activity):
     """A sweep under way on a cluster."""
 
-    cluster: Cluster
-    services: Services
     folder: Path
     place: str
     store: Store
-    process: subprocess.Popen[bytes]
-    failures: int = 0
 
     def record(self) -> SweepRecord:
         """What MLflow holds of it."""
@@ -81,24 +77,6 @@ class _Sweep:
         """Of each trial under way, by key, how many epochs are logged."""
         return {key: epochs for key, (status, epochs) in self.trials().items() if status == "RUNNING"}
 
-    def said(self) -> list[str]:
-        """All that it has printed."""
-        return (self.folder / "said.txt").read_text(errors="replace").splitlines()
-
-    def start(self, *more: str) -> None:
-        """Begin, or go on with, the sweep."""
-        self.process = _process(self.cluster, self.services, self.folder, self.place, self.store.uri, *more)
-
-    def until(self, look: Callable[[], Any]) -> float:
-        """Seconds until ``look`` is true."""
-        began = time.monotonic()
-        while not look():
-            if self.process.poll() not in (None, 0) or time.monotonic() - began > PATIENCE:
-                last = "\n".join(self.said()[-15:])
-                raise RuntimeError(f"the sweep ended with {self.process.poll()}; the last that it said:\n{last}")
-            time.sleep(0.3)
-        return time.monotonic() - began
-
     def goes_on(self, since: dict[str, int]) -> bool:
         """Whether each trial that was under way has come further, or to its end."""
         now = self.trials()
@@ -116,35 +94,20 @@ def run(fault: str, cluster: Cluster, services: Services, folder: Path) -> Row:
     with environment(cluster.env | services.env):
         store = opened(services.tracking.uri)
         place = f"{services.storage.bucket}/sweeps"
-        process = _process(cluster, services, folder, place, store.uri)
-        sweep = _Sweep(cluster=cluster, services=services, folder=folder, place=place, store=store, process=process)
-        try:
-            return _disturbed(fault, sweep)
-        finally:
-            if sweep.process.poll() is None:
-                sweep.process.kill()
-            sweep.process.wait()
-
-
-def _disturbed(fault: str, sweep: _Sweep) -> Row:
-    began = time.monotonic()
-    sweep.until(lambda: _under_way(sweep.trials()))
-    lines = len(sweep.said())
-    note, recover = FAULTS[fault](sweep)
-    rc = sweep.process.wait(PATIENCE)
-    seconds = time.monotonic() - began
-    lost, twice, wrong = _compared(sweep)
-    said = [plain(line) for line in sweep.said()[lines:] if not _USUAL.search(line)]
-    return Row(
-        activity="sweep",
-        fault=fault,
-        seen=shown(said),
-        lost=lost,
-        twice=twice,
-        recover_s=recover,
-        rc=rc,
-        note="; ".join([note, *wrong, f"{seconds:.0f} s in all"]),
-    )
+        words = [
+            *("tune", str(tracks), "--name", folder.name, "--space", str(folder / "space.yaml")),
+            *("--search", "random", "--scheduler", "none", "--trials", str(TRIALS), "--epochs", str(EPOCHS)),
+            *("--finalists", "1", "--seeds", "1", "--folder", place, "--tracking-uri", store.uri),
+        ]
+        sweep = _Sweep(cluster=cluster, services=services, words=words, folder=folder, place=place, store=store)
+        return sweep.disturbed(
+            name="sweep",
+            fault=fault,
+            ready=lambda: _under_way(sweep.trials()),
+            inflict=FAULTS[fault],
+            compare=lambda: _compared(sweep),
+            unusual=lambda said: [plain(line) for line in said if not _USUAL.search(line)],
+        )
 
 
 def _under_way(trials: dict[str, tuple[str, int]]) -> bool:
@@ -157,62 +120,56 @@ def _under_way(trials: dict[str, tuple[str, int]]) -> bool:
 
 
 def _kill_worker(sweep: _Sweep) -> tuple[str, float]:
-    since = sweep.running()
     node, pid = next((node, pid) for node in sweep.cluster.nodes for pid in node.pids(TRIAL))
-    os.kill(pid, 9)
-    return f"kill -9 of a trial's process on {node.name}", sweep.until(lambda: sweep.goes_on(since))
+    os.kill(pid, signal.SIGKILL)
+    return f"kill -9 of a trial's process on {node.name}", _all_go_on(sweep)
 
 
 def _kill_raylet(sweep: _Sweep) -> tuple[str, float]:
-    since, node = sweep.running(), _busy_node(sweep)
+    node = _busy_node(sweep)
     node.kill_raylet()
-    return f"{node.name} is gone for good", sweep.until(lambda: sweep.goes_on(since))
+    return f"{node.name} is gone for good", _all_go_on(sweep)
 
 
 def _kill_driver(sweep: _Sweep) -> tuple[str, float]:
     since = sweep.running()
-    sweep.process.kill()
-    sweep.process.wait()
+    sweep.kill()
     began = time.monotonic()
     sweep.start("--resume")
-    sweep.until(lambda: sweep.goes_on(since))
+    sweep.job.seconds_until(lambda: sweep.goes_on(since))
     return "begun again at once with --resume, by hand", time.monotonic() - began
 
 
 def _cut(sweep: _Sweep) -> tuple[str, float]:
     since, node = sweep.running(), _busy_node(sweep)
     node.cut()
-    held = sweep.until(lambda: not node.alive)
+    held = sweep.job.seconds_until(lambda: not node.alive)
     node.mend()  # now, while what ran there may still be at it
-    more = sweep.until(lambda: sweep.goes_on(since))
+    more = sweep.job.seconds_until(lambda: sweep.goes_on(since))
     return f"{node.name} is given up after {held:.0f} s and connected again then", held + more
 
 
 def _fill_store(sweep: _Sweep) -> tuple[str, float]:
     since, node = sweep.running(), _busy_node(sweep)
     node.fill_store()
-    took = sweep.until(lambda: sweep.goes_on(since))
-    sweep.process.wait(PATIENCE)
+    took = sweep.job.seconds_until(lambda: sweep.goes_on(since))
+    sweep.job.wait()
     node.release()
     return f"the store of {node.name} is full until the end", took
 
 
 def _stop_storage(sweep: _Sweep) -> tuple[str, float]:
-    since = sweep.running()
-    sweep.services.storage.stop()
-    time.sleep(SILENT_STORAGE)
-    sweep.services.storage.start()
-    took = sweep.until(lambda: sweep.goes_on(since))
-    return f"no storage for {SILENT_STORAGE:.0f} s", SILENT_STORAGE + took
+    return f"no storage for {SILENT_STORAGE:.0f} s", _without(sweep, sweep.services.storage, SILENT_STORAGE)
 
 
 def _stop_mlflow(sweep: _Sweep) -> tuple[str, float]:
+    return f"no MLflow for {SILENT_MLFLOW:.0f} s", _without(sweep, sweep.services.tracking, SILENT_MLFLOW)
+
+
+def _without(sweep: _Sweep, service: Storage | Tracking, seconds: float) -> float:
     since = sweep.running()
-    sweep.services.tracking.stop()
-    time.sleep(SILENT_MLFLOW)
-    sweep.services.tracking.start()
-    took = sweep.until(lambda: sweep.goes_on(since))
-    return f"no MLflow for {SILENT_MLFLOW:.0f} s", SILENT_MLFLOW + took
+    away(service, seconds)
+    return seconds + sweep.job.seconds_until(lambda: sweep.goes_on(since))
 
 
 FAULTS: dict[str, Callable[[_Sweep], tuple[str, float]]] = {
@@ -224,6 +181,15 @@ FAULTS: dict[str, Callable[[_Sweep], tuple[str, float]]] = {
     "storage": _stop_storage,
     "mlflow": _stop_mlflow,
 }
+
+
+def _all_go_on(sweep: _Sweep) -> float:
+    """Seconds until all trials that were under way have come further than they were when something was killed."""
+    began = time.monotonic()
+    time.sleep(_ON_ITS_WAY)
+    since = sweep.running()
+    sweep.job.seconds_until(lambda: sweep.goes_on(since))
+    return time.monotonic() - began
 
 
 def _busy_node(sweep: _Sweep) -> Node:
@@ -286,21 +252,3 @@ def _alone(folder: Path, name: str, point: tuple[tuple[str, Any], ...]) -> float
         fitted = run_trial(made, _data(folder), epochs=EPOCHS, seed=0)
         _F1[name] = fitted.epochs[fitted.best - 1].validation_f1 or 0.0
     return _F1[name]
-
-
-def _process(
-    cluster: Cluster, services: Services, folder: Path, place: str, uri: str, *more: str
-) -> subprocess.Popen[bytes]:
-    words = [
-        *(str(folder / "tracks"), "--name", folder.name, "--space", str(folder / "space.yaml")),
-        *("--search", "random", "--scheduler", "none", "--trials", str(TRIALS), "--epochs", str(EPOCHS)),
-        *("--finalists", "1", "--seeds", "1", "--folder", place, "--tracking-uri", uri, *more),
-    ]
-    with open(folder / "said.txt", "ab") as said:
-        return subprocess.Popen(
-            [sys.executable, str(JOB), *words],
-            env=os.environ | cluster.env | services.env,
-            stdin=subprocess.DEVNULL,
-            stdout=said,
-            stderr=subprocess.STDOUT,
-        )

@@ -16,10 +16,11 @@ from pathlib import Path
 import mlflow
 import numpy as np
 
-from faulting.jobs import Job
+from faulting.activity import Activity
 from faulting.nodes import Cluster, Node
-from faulting.rows import Row, shown, surprising
-from faulting.services import Services
+from faulting.rows import Row
+from faulting.said import surprising
+from faulting.services import Services, away
 from faulting.surroundings import environment
 from gymspotter import storage
 from gymspotter.labels import EXERCISES
@@ -36,41 +37,31 @@ _PROGRESS = re.compile("train rnn: ")  # a line now and then
 
 
 @dataclass(kw_only=True)
-class _Training:
+class _Training(Activity):
     """A training under way."""
 
-    cluster: Cluster
-    services: Services
     checkpoints: str
-
-    def __post_init__(self) -> None:
-        self.start()
-
-    def start(self) -> None:
-        """Begin, or go on."""
-        words = ["train", TRACKS, "--model", "rnn", "--epochs", str(EPOCHS), "--batch-size", "16"]
-        words += ["--workers", str(TRAINERS)]
-        words += ["--checkpoints", self.checkpoints, "--checkpoint-seconds", "0"]
-        self.job = Job(words, self.cluster.env | self.services.env)
+    _seen: set[str] = field(default_factory=set)
 
     def written(self) -> set[str]:
         """The checkpoints that are there: of one epoch each, and the last two are kept."""
-        return {storage.parent(file) for file in storage.files(self.checkpoints, below=True) if file.endswith(".pt")}
+        found = {storage.parent(file) for file in storage.files(self.checkpoints, below=True) if file.endswith(".pt")}
+        self._seen |= found
+        return found
+
+    def two_epochs_done(self) -> bool:
+        """Whether there were two checkpoints at least."""
+        self.written()
+        return len(self._seen) > 1
 
     def epochs_go_on(self) -> float:
         """Seconds until there is a checkpoint that was not there before."""
         before = self.written()
-        return self.until(lambda: bool(self.written() - before) or self.job.process.poll() == 0)
+        return self.job.seconds_until(lambda: bool(self.written() - before) or self.job.process.poll() == 0)
 
     def workers(self) -> dict[int, Node]:
         """The processes that train, and on which node."""
         return {pid: node for node in self.cluster.nodes for pid in node.pids(WORKER)}
-
-    def until(self, look: Callable[[], object]) -> float:
-        """Seconds until ``look`` is true."""
-        began = time.monotonic()
-        self.job.until(look)
-        return time.monotonic() - began
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,29 +80,22 @@ def run(fault: str, cluster: Cluster, services: Services, folder: Path) -> Row:
         truth = _undisturbed(cluster, services)
         client = mlflow.MlflowClient(services.tracking.uri)
         before = _runs(client), _versions(client)
-        training = _Training(cluster=cluster, services=services, checkpoints=f"s3://gym/checkpoints-{time.time_ns()}")
-        try:
-            began = time.monotonic()
-            first = training.job.until(training.written)
-            training.job.until(lambda: training.written() - first)
-            note, recover = FAULTS[fault](training)
-            rc = training.job.wait()
-            seconds = time.monotonic() - began
-            lost, twice, wrong = _compared(client, before, truth, training.checkpoints)
-        finally:
-            if training.job.process.poll() is None:
-                training.job.kill()
-    said = [line for line in surprising(training.job.lines, truth.lines) if not _PROGRESS.match(line)]
-    return Row(
-        activity="training",
-        fault=fault,
-        seen=shown(said) + shown(said[-3:] if rc else []),
-        lost=lost,
-        twice=twice,
-        recover_s=recover,
-        rc=rc,
-        note="; ".join([note, *wrong, f"{seconds:.0f} s from begin to end"]),
-    )
+        training = _begun(cluster, services)
+        return training.disturbed(
+            name="training",
+            fault=fault,
+            ready=training.two_epochs_done,
+            inflict=FAULTS[fault],
+            compare=lambda: _compared(client, before, truth, training.checkpoints),
+            unusual=lambda said: [line for line in surprising(said, truth.lines) if not _PROGRESS.match(line)],
+        )
+
+
+def _begun(cluster: Cluster, services: Services) -> _Training:
+    checkpoints = f"s3://gym/checkpoints-{time.time_ns()}"
+    words = ["train", TRACKS, "--model", "rnn", "--epochs", str(EPOCHS), "--batch-size", "16"]
+    words += ["--workers", str(TRAINERS), "--checkpoints", checkpoints, "--checkpoint-seconds", "0"]
+    return _Training(cluster=cluster, services=services, words=words, checkpoints=checkpoints)
 
 
 def _make_tracks() -> None:
@@ -129,11 +113,9 @@ def _undisturbed(cluster: Cluster, services: Services) -> _Recorded:
     """What a training comes to when nothing happens to it; one for all cells."""
     if cluster.address not in _TRUTH:
         client = mlflow.MlflowClient(services.tracking.uri)
-        training = _Training(cluster=cluster, services=services, checkpoints=f"s3://gym/checkpoints-{time.time_ns()}")
-        if training.job.wait():
-            raise RuntimeError("\n".join(["an undisturbed training failed:", *training.job.lines[-20:]]))
+        lines = _begun(cluster, services).undisturbed()
         (run_id,) = _runs(client)
-        _TRUTH[cluster.address] = replace(_recorded(client, run_id), lines=training.job.lines)
+        _TRUTH[cluster.address] = replace(_recorded(client, run_id), lines=lines)
     return _TRUTH[cluster.address]
 
 
@@ -150,7 +132,7 @@ def _kill_raylet(training: _Training) -> tuple[str, float]:
 
 
 def _kill_driver(training: _Training) -> tuple[str, float]:
-    training.job.kill()
+    training.kill()
     training.start()
     return "begun again at once, by hand", training.epochs_go_on()
 
@@ -158,7 +140,7 @@ def _kill_driver(training: _Training) -> tuple[str, float]:
 def _cut(training: _Training) -> tuple[str, float]:
     node = next(iter(training.workers().values()))
     node.cut()
-    noticed = training.until(lambda: not node.alive)
+    noticed = training.job.seconds_until(lambda: not node.alive)
     node.mend()
     more = training.epochs_go_on()
     return f"{node.name} is given up after {noticed:.0f} s, and connected again then", noticed + more
@@ -175,10 +157,8 @@ def _fill_store(training: _Training) -> tuple[str, float]:
 
 def _stop_storage(training: _Training) -> tuple[str, float]:
     before = training.written()
-    training.services.storage.stop()
-    time.sleep(SILENT_STORAGE)
-    training.services.storage.start()
-    took = training.until(lambda: bool(training.written() - before))
+    away(training.services.storage, SILENT_STORAGE)
+    took = training.job.seconds_until(lambda: bool(training.written() - before))
     return f"no storage for {SILENT_STORAGE:.0f} s", SILENT_STORAGE + took
 
 
@@ -186,7 +166,9 @@ def _stop_mlflow(training: _Training) -> tuple[str, float]:
     """Over the end of the training: before it MLflow is not asked for anything."""
     training.services.tracking.stop()
     stopped = time.monotonic()
-    training.until(lambda: not training.written() or training.job.process.poll() is not None)  # all is trained
+    training.job.seconds_until(
+        lambda: not training.written() or training.job.process.poll() is not None
+    )  # all is trained
     trained = time.monotonic() - stopped
     time.sleep(SILENT_MLFLOW)
     training.services.tracking.start()

@@ -11,12 +11,12 @@ from itertools import zip_longest
 from typing import Any
 
 import numpy as np
+from processes import is_alive
 
 from gymspotter.client import AsyncLiveSession, LiveEvent, Reconnected
 from gymspotter.stream.events import End, Event, Hint, Label, NoPerson, Notice, Rep, Start, Unknown, as_message
 from serving import models
 from serving.asking import Askers, as_npy
-from serving.processes import is_alive
 from serving.service import Service
 
 FPS = 5.0  # of the athlete's clock

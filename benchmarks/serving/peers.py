@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
+from processes import free_port, running
 
 from gymspotter.registry import MODEL_NAME
-from serving.processes import free_port, running
 
 BARE = Path(__file__).with_name("bare.py")
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from serving.processes import Child, family, running, title
+from processes import Child, family, running, title
 
 ANSWERS = "gymspotter answers at "
 INGRESS = "ray::ServeReplica:gymspotter:Gymspotter"  # how the processes of ingress replicas call themselves

@@ -7,11 +7,11 @@ import time
 from dataclasses import dataclass
 
 import numpy as np
+from processes import resident_mb
 
 from serving import models
 from serving.asking import Askers, as_npy
 from serving.load import Crowd
-from serving.processes import resident_mb
 from serving.service import Service
 
 

@@ -11,7 +11,8 @@ from typing import Any
 import tyro
 
 from gymspotter.errors import InputError
-from gymspotter.submitted import end_in_order, refuse_own_folder
+from gymspotter.stopping import end_in_order
+from gymspotter.submitted import refuse_own_folder
 
 # verb -> module, options, function. Modules are imported for the one verb that runs: Ray and MLflow take seconds.
 VERBS: dict[str, tuple[str, str, str]] = {

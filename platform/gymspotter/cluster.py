@@ -3,12 +3,14 @@
 import logging
 import os
 import signal
-import threading
 
 # Read when Ray is first imported: keep its workers' view of accelerators as it is, which Ray 2.60 otherwise warns of.
 os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
 
 import ray
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from gymspotter.stopping import handler_kept
 
 # Enough for skeletons, and small enough for a laptop; a cluster's own setting is not touched.
 _LOCAL_OBJECT_STORE_BYTES = 400 * 2**20
@@ -28,16 +30,20 @@ def connect() -> None:
         logging.getLogger(name).setLevel(logging.ERROR)
     if ray.is_initialized():
         return
-    on_stop = signal.getsignal(signal.SIGTERM)
-    if os.environ.get("RAY_ADDRESS"):
-        ray.init(logging_level=logging.WARNING)
-    else:
-        ray.init(
-            address="local",  # not one that somebody has started on this machine for something else
-            include_dashboard=False,
-            log_to_driver=False,  # what goes wrong with an input is in the quarantine, the rest in Ray's session folder
-            logging_level=logging.WARNING,
-            object_store_memory=_LOCAL_OBJECT_STORE_BYTES,
-        )
-    if on_stop is not None and threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, on_stop)  # Ray's own prints a stack and dies, and nothing is closed
+    with handler_kept(signal.SIGTERM):  # Ray's own prints a stack and dies, and nothing is closed
+        if os.environ.get("RAY_ADDRESS"):
+            ray.init(logging_level=logging.WARNING)
+        else:
+            ray.init(
+                address="local",  # not one that somebody has started on this machine for something else
+                include_dashboard=False,
+                # What goes wrong with an input is in the quarantine, the rest in Ray's session folder.
+                log_to_driver=False,
+                logging_level=logging.WARNING,
+                object_store_memory=_LOCAL_OBJECT_STORE_BYTES,
+            )
+
+
+def on_this_node() -> NodeAffinitySchedulingStrategy:
+    """Where an actor goes that the driver needs to the end: no other node may take it away."""
+    return NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)

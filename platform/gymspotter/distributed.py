@@ -11,7 +11,6 @@ Shapes: S segments, T frames, J joints, C = 3 coordinates.
 import hashlib
 import signal
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -36,6 +35,7 @@ from gymspotter.loop import Batch, FitConfig, Resident, Share
 from gymspotter.patient import patient_filesystem
 from gymspotter.progress import listening, start_progress
 from gymspotter.skeleton import CANONICAL, Layout
+from gymspotter.stopping import handler_kept
 from gymspotter.streamed import Streamed, dataset_of
 from gymspotter.unknown import NONE
 from gymspotter.windows import Segments
@@ -154,16 +154,13 @@ def fit_distributed(
 @contextmanager
 def _ctrl_c_as_before() -> Iterator[None]:
     """Ray Train takes Ctrl-C over, to end its actors too, leaves it so for good, and exits with status 0."""
-    before, ours = signal.getsignal(signal.SIGINT), threading.current_thread() is threading.main_thread()
-    try:
-        yield
-    except SystemExit as stop:
-        if not stop.code:
-            raise KeyboardInterrupt from stop
-        raise
-    finally:
-        if ours:
-            signal.signal(signal.SIGINT, before)
+    with handler_kept(signal.SIGINT):
+        try:
+            yield
+        except SystemExit as stop:
+            if not stop.code:
+                raise KeyboardInterrupt from stop
+            raise
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,11 +19,10 @@ from typing import Annotated, Any
 
 import ray
 import tyro
-from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from gymspotter import storage
 from gymspotter.catalog import Entry, read_catalog
-from gymspotter.cluster import connect
+from gymspotter.cluster import connect, on_this_node
 from gymspotter.decoder import STALL_SECONDS
 from gymspotter.errors import InputError
 from gymspotter.lock import only_writer
@@ -282,8 +281,7 @@ class _SharedAttempts(Attempts):
     """One in the cluster, on the driver's node: lost with another it would count from 0 again."""
 
     def __init__(self) -> None:
-        here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-        lasting = {"num_cpus": 0, "max_restarts": -1, "max_task_retries": -1, "scheduling_strategy": here}
+        lasting = {"num_cpus": 0, "max_restarts": -1, "max_task_retries": -1, "scheduling_strategy": on_this_node()}
         self._actor: Any = ray.remote(Attempts).options(**lasting).remote()
 
     def begin(self, key: str) -> int:

@@ -26,6 +26,7 @@ from pathlib import Path
 
 from gymspotter import storage
 from gymspotter.errors import InputError
+from gymspotter.mishaps import plain_errors
 
 LEASE_SECONDS = 60.0
 
@@ -58,7 +59,7 @@ def check_writer(store: str | Path) -> None:
 @contextmanager
 def _lock(store: str | Path) -> Iterator[None]:
     folder = storage.local(store)
-    with storage.plain_errors(store, "written"):
+    with plain_errors(store, "written"):
         folder.mkdir(parents=True, exist_ok=True)
         lock = open(folder / ".lock", "a")  # noqa: SIM115 - closed below, where no error of the block is caught
     with lock:

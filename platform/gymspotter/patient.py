@@ -13,6 +13,7 @@ import pyarrow as pa
 from pyarrow import fs
 
 from gymspotter import storage
+from gymspotter.mishaps import plain_errors
 
 
 def patient_filesystem(place: str | Path) -> tuple[fs.FileSystem | None, str]:
@@ -136,5 +137,5 @@ def _ask(place: str | Path, work: Callable[[], Any]) -> Any:
     except FileNotFoundError:
         raise
     except (OSError, pa.ArrowException) as error:
-        with storage.plain_errors(place, "used"):
+        with plain_errors(place, "used"):
             raise error

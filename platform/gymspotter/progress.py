@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from typing import Any
 
 import ray
-from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from gymspotter.cluster import on_this_node
 from gymspotter.fit import Epoch
 
 _ASK_S = 0.5  # how often progress is asked for
@@ -27,10 +27,8 @@ class _Progress:
 
 
 def start_progress() -> Any:
-    """A handle for workers to ``tell.remote(epoch)`` to, and for `listening`: on this node, since no other may take it
-    away from the driver."""
-    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-    return ray.remote(_Progress).options(num_cpus=0, scheduling_strategy=here).remote()
+    """A handle for workers to ``tell.remote(epoch)`` to, and for `listening`."""
+    return ray.remote(_Progress).options(num_cpus=0, scheduling_strategy=on_this_node()).remote()
 
 
 @contextmanager

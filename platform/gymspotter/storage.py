@@ -19,23 +19,21 @@ import datetime as dt
 import functools
 import hashlib
 import io
-import logging
 import os
 import posixpath
 import re
 import shutil
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Concatenate, ParamSpec, TypeVar, cast
+from typing import BinaryIO, cast
 from urllib.parse import parse_qs, unquote
 
 import pyarrow as pa
 from pyarrow import fs
 
+from gymspotter import mishaps
 from gymspotter.errors import InputError
+from gymspotter.mishaps import plain_errors, waiting_for
 
 _OPTIONS = "endpoint_override|scheme|region"
 # A key may have a "?" in it, so only what reads like our options is taken for a query.
@@ -44,15 +42,6 @@ _URI = re.compile(rf"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<path>.*?)(?P<quer
 _CONNECT_S, _ANSWER_S = 5, 10
 # One request for some seconds of a usual video; players read a few kB at a time.
 _BUFFER_BYTES = 4 << 20
-_PATIENCE_S, _PAUSE_S = 120.0, 2.0
-
-_log = logging.getLogger(__name__)
-_Given = ParamSpec("_Given")
-_Found = TypeVar("_Found")
-
-
-class UnreachableError(InputError):
-    """The server of a place does not answer, or fails, which may pass."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,8 +114,7 @@ def filesystem(uri: str) -> tuple[fs.FileSystem, str]:
         if scheme == "gs":
             system = _gs(user == "anonymous", options.get("scheme"), endpoint)
         else:
-            endpoint = endpoint or os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
-            system = _s3(bucket, options.get("region"), options.get("scheme"), endpoint)
+            system = _s3(bucket, options.get("region"), options.get("scheme"), endpoint or _own_server())
     return system, path.removeprefix(f"{user}@").rstrip("/")
 
 
@@ -152,49 +140,25 @@ def _gs(anonymous: bool, scheme: str | None, endpoint: str | None) -> fs.FileSys
     return fs.GcsFileSystem(anonymous=anonymous, scheme=scheme, endpoint_override=endpoint, retry_time_limit=limit)
 
 
-# Servers that have answered, and those of them that are being waited for.
-_answered: set[tuple[str, str]] = set()
-_silent: set[tuple[str, str]] = set()
+def _server(place: str | Path) -> tuple[str, str] | None:
+    """Which server a place is on; None for this machine's disks."""
+    if is_local(place):
+        return None
+    scheme, _, query = _split(place)
+    return scheme, query or _own_server() or ""
+
+
+def _own_server() -> str | None:
+    return os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+
+
+patiently = waiting_for(_server)
+"""Decorates a call whose first argument is a place: where its server has answered before, it is waited for."""
 
 
 def expect(place: str | Path) -> None:
     """Wait for the server of a place from the first call on, if it is not there: another process has reached it."""
-    _answered.add(_server(place))
-
-
-def _server(place: str | Path) -> tuple[str, str]:
-    scheme, _, query = _split(place)
-    return scheme, query or os.environ.get("AWS_ENDPOINT_URL", "")
-
-
-def patiently(
-    call: Callable[Concatenate[str | Path, _Given], _Found],
-) -> Callable[Concatenate[str | Path, _Given], _Found]:
-    """Have a server that has answered before, and does not now, asked again."""
-
-    @functools.wraps(call)
-    def patient(place: str | Path, /, *args: _Given.args, **named: _Given.kwargs) -> _Found:
-        if is_local(place):
-            return call(place, *args, **named)
-        server, end = _server(place), time.monotonic() + _PATIENCE_S
-        while True:
-            try:
-                found = call(place, *args, **named)
-            except UnreachableError as error:
-                if server not in _answered or time.monotonic() > end:
-                    raise
-                if server not in _silent:  # said once
-                    _silent.add(server)
-                    _log.warning("%s It is tried again for %g s.", error, _PATIENCE_S)
-                time.sleep(_PAUSE_S)
-                continue
-            if server in _silent:
-                _silent.discard(server)
-                _log.warning("the server of %r answers again.", str(place))
-            _answered.add(server)
-            return found
-
-    return patient
+    mishaps.answered.add(_server(place))
 
 
 @patiently
@@ -323,19 +287,6 @@ def remove(place: str | Path) -> None:
             pass
 
 
-# What the SDKs write of the usual mishaps, and how to say it.
-_MISHAPS = {
-    "NO_SUCH_BUCKET|Bucket .* not found": "there is no such bucket: create it or check its name",
-    "ACCESS_DENIED|status 40[13]|INVALID_ACCESS_KEY|SIGNATURE|EXPIRED_TOKEN|PERMISSION_DENIED|UNAUTHENTICATED|OAuth2": (
-        "the credentials do not allow it: check them (AWS_ACCESS_KEY_ID or GOOGLE_APPLICATION_CREDENTIALS) and what "
-        "they may do with the bucket"
-    ),
-    "status 5\\d\\d|SLOW_DOWN|SERVICE_UNAVAILABLE": "the server fails or has too much to do: try again later",
-    "NETWORK_CONNECTION|CURL error|UNAVAILABLE": "the server cannot be reached: check the network and the endpoint",
-}
-_PASSING = tuple(_MISHAPS.values())[-2:]
-
-
 def remove_folder(place: str | Path) -> None:
     """Remove a folder with all files below it, if it is there.
 
@@ -346,28 +297,6 @@ def remove_folder(place: str | Path) -> None:
         remove(file)
     if is_local(place):
         shutil.rmtree(local(place), ignore_errors=True)  # what is left are folders
-
-
-def mishap(error: Exception) -> str | None:
-    """What an error of a file system says of its server, bucket or credentials, and the mend; None if nothing."""
-    return next((plain for words, plain in _MISHAPS.items() if re.search(words, str(error))), None)
-
-
-@contextmanager
-def plain_errors(place: str | Path, done: str) -> Iterator[None]:
-    """Turn every error of a file system into an `InputError` that names the place and what could not be ``done``."""
-    try:
-        yield
-    except FileNotFoundError as error:
-        raise InputError(f"{str(place)!r} does not exist: check the path.") from error
-    except IsADirectoryError as error:
-        raise InputError(f"{str(place)!r} is a folder: name a file.") from error
-    except (OSError, pa.ArrowException) as error:
-        said = mishap(error)
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error).split("\n", 1)[0]
-        kind = UnreachableError if said in _PASSING else InputError
-        said = said or f"{reason.rstrip('.')}: check its permissions and free space"
-        raise kind(f"{str(place)!r} cannot be {done}: {said}.") from error
 
 
 def _split(uri: str | Path) -> tuple[str, str, str]:

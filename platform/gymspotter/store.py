@@ -23,6 +23,7 @@ import pyarrow.parquet as pq
 from gymspotter import storage
 from gymspotter.errors import InputError
 from gymspotter.lock import check_writer
+from gymspotter.mishaps import mishap
 from gymspotter.tracks import TRACK_SCHEMA, Track, table_to_tracks, tracks_to_table
 
 # What a catalog says of a video, and may say otherwise tomorrow.
@@ -254,7 +255,7 @@ def _read(file: str, schema: pa.Schema) -> pa.Table:
             if not table.schema.equals(schema):
                 raise pa.ArrowInvalid("its columns are not those of a store")
         except (pa.ArrowException, OSError) as error:
-            if plain := storage.mishap(error):
+            if plain := mishap(error):
                 raise InputError(f"store file {file!r} cannot be read: {plain}.") from error
             reason = (str(error).splitlines() or ["damaged"])[0].rstrip(".")
             raise InputError(f"store file {file!r} cannot be read ({reason}): remove it and extract again.") from error

@@ -99,8 +99,7 @@ def use_store(tracking_uri: str | None = None, *, existing: bool = False) -> Sto
     try:
         if re.split(r"[+:]", uri)[0] in DATABASE_ENGINES:
             _connect(uri)
-        with _asking_once():
-            mlflow.search_experiments(max_results=1)
+        _ask()
     except (MlflowException, sqlalchemy.exc.SQLAlchemyError, ImportError, OSError) as error:
         trouble = "does not answer" if silent(error) else f"cannot be used ({reason(error)})"
         raise InputError(
@@ -119,27 +118,13 @@ def await_store(patience: float = 600.0) -> None:
     Raises:
         InputError: it did not answer in all that time.
     """
-    end, told = time.monotonic() + patience, False
-    while True:
-        try:
-            with _asking_once():
-                mlflow.search_experiments(max_results=1)
-        except MlflowException as error:
-            if not silent(error):
-                raise
-            place = f"tracking store {shown(mlflow.get_tracking_uri())!r}"
-            if time.monotonic() > end:
-                raise InputError(f"{place} has not answered for {patience:g} s: start its server.") from error
-            if not told:
-                _log.warning(
-                    "%s does not answer. It is waited for, up to %g s: see that its server runs.", place, patience
-                )
-            told = True
-            time.sleep(2)
-        else:
-            if told:
-                _log.warning("the tracking store answers again.")
-            return
+    try:
+        _patiently(_ask, patience=patience)
+    except MlflowException as error:
+        if not silent(error):
+            raise
+        place = shown(mlflow.get_tracking_uri())
+        raise InputError(f"tracking store {place!r} has not answered for {patience:g} s: start its server.") from error
 
 
 def use_experiment(name: str, artifacts: Path | None = None) -> str:
@@ -367,13 +352,26 @@ def _asking_once() -> Iterator[None]:
                     os.environ[name] = value
 
 
-def _patiently(call: Callable[..., Any], *args: Any, **named: Any) -> Any:
+def _ask() -> None:
+    with _asking_once():
+        mlflow.search_experiments(max_results=1)
+
+
+def _patiently(call: Callable[..., Any], *args: Any, patience: float | None = None, **named: Any) -> Any:
     """Call again while a store does not answer; MLflow itself does so with a server, but not with a database."""
-    end = time.monotonic() + _PATIENCE
+    patience = _PATIENCE if patience is None else patience
+    end, told = time.monotonic() + patience, False
     while True:
         try:
-            return call(*args, **named)
+            found = call(*args, **named)
         except MlflowException as error:
             if not silent(error) or time.monotonic() > end:
                 raise
-        time.sleep(1)
+            if not told:
+                _log.warning("the tracking store does not answer. It is waited for, up to %g s.", patience)
+            told = True
+            time.sleep(1)
+        else:
+            if told:
+                _log.warning("the tracking store answers again.")
+            return found

@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 
 from gymspotter import storage
 from gymspotter.errors import InputError
+from gymspotter.mishaps import plain_errors
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
 _CHUNK = 2**20
@@ -76,7 +77,7 @@ def fetch(uri: str, place: str, target: Path, limit: int) -> None:
         if found.is_folder or (storage.is_local(place) and not storage.local(place).is_file()):
             raise InputError(f"uri {place!r} is not a file: name one.")
         left = limit
-        with storage.plain_errors(place, "read"), storage.open_input(place) as file, target.open("wb") as out:
+        with plain_errors(place, "read"), storage.open_input(place) as file, target.open("wb") as out:
             while chunk := file.read(_CHUNK):
                 left -= len(chunk)
                 if left < 0:

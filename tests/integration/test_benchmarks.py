@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 # Even the quick form of faults.py takes ten minutes, and root: test_faulting.py tries what it stands on.
-APART = ("common", "faults", "journal", "run_all")
+APART = ("common", "faults", "journal", "processes", "run_all")
 BENCHMARKS = [path for path in sorted(ROOT.glob("benchmarks/*.py")) if path.stem not in APART]
 
 

@@ -2,9 +2,7 @@
 
 import os
 import pickle
-import sys
 import threading
-from pathlib import Path
 
 import mlflow
 import pytest
@@ -14,12 +12,12 @@ from gymspotter import storage
 from gymspotter.errors import InputError
 from gymspotter.patient import patient_filesystem
 from gymspotter.tracking import await_store, use_store
+from tests.benchmark_modules import importable
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
-
-from faulting.nodes import RAYLET, Cluster, Network
-from faulting.rows import Row
-from faulting.services import Storage, Tracking
+with importable():
+    from faulting.nodes import RAYLET, Cluster, Network
+    from faulting.rows import Row
+    from faulting.services import Storage, Tracking
 
 
 @pytest.fixture

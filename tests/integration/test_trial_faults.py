@@ -9,7 +9,7 @@ import ray.exceptions
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, TEMPORARILY_UNAVAILABLE
 
-from gymspotter.storage import UnreachableError
+from gymspotter.mishaps import UnreachableError
 from gymspotter.sweeps import trainable
 from gymspotter.tracking import use_experiment, use_store
 

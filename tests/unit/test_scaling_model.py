@@ -1,25 +1,24 @@
 """The model of docs/scaling.md: its fits find what they were given, and its limits are what arithmetic says."""
 
 import math
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+
+from tests.benchmark_modules import importable
 
 ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(autouse=True, scope="module")
 def scaled():
-    """The modules of the benchmark. Its folder leaves the path at once: its serve.py would shadow the service."""
-    sys.path.insert(0, str(ROOT / "benchmarks"))
-    import scaled.figures
-    import scaled.fit
-    import scaled.model
-    import scaled.page
-
-    sys.path.remove(str(ROOT / "benchmarks"))
+    """The modules of the benchmark."""
+    with importable():
+        import scaled.figures
+        import scaled.fit
+        import scaled.model
+        import scaled.page
     return scaled
 
 

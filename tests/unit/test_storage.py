@@ -4,7 +4,7 @@ import os
 import pytest
 from pyarrow import fs
 
-from gymspotter import storage
+from gymspotter import mishaps, storage
 from gymspotter.errors import InputError
 
 
@@ -96,7 +96,7 @@ def test_a_server_that_is_not_there_is_named_soon(monkeypatch):
 
 def test_a_server_that_answered_before_is_waited_for(monkeypatch, caplog):
     """Refused at first, then there again; and one that stays away is named in the end."""
-    answers = [storage.UnreachableError("away."), storage.UnreachableError("away."), 3]
+    answers = [mishaps.UnreachableError("away."), mishaps.UnreachableError("away."), 3]
 
     @storage.patiently
     def ask(place):
@@ -105,31 +105,31 @@ def test_a_server_that_answered_before_is_waited_for(monkeypatch, caplog):
             raise answer
         return answer
 
-    monkeypatch.setattr(storage, "_PAUSE_S", 0.01)
-    monkeypatch.setattr(storage, "_answered", set())
-    monkeypatch.setattr(storage, "_silent", set())
+    monkeypatch.setattr(mishaps, "PAUSE_S", 0.01)
+    monkeypatch.setattr(mishaps, "answered", set())
+    monkeypatch.setattr(mishaps, "silent", set())
     with pytest.raises(InputError, match=r"^away\.$"):  # never seen yet: its address may be wrong
         ask("s3://gym/a")
     storage.expect("s3://gym/other")
     with pytest.raises(InputError, match="away"):
         ask("gs://gym/a")
     assert ask("s3://gym/a") == 3
-    answers[:] = [storage.UnreachableError("away."), 4]
+    answers[:] = [mishaps.UnreachableError("away."), 4]
     assert ask("s3://gym/b") == 4
     said = [record.getMessage() for record in caplog.records]
     assert said == ["away. It is tried again for 120 s.", "the server of 's3://gym/b' answers again."]
-    monkeypatch.setattr(storage, "_PATIENCE_S", 0.05)
-    answers[:] = [storage.UnreachableError("away.")] * 100
+    monkeypatch.setattr(mishaps, "PATIENCE_S", 0.05)
+    answers[:] = [mishaps.UnreachableError("away.")] * 100
     with pytest.raises(InputError, match="away"):
         ask("s3://gym/b")
 
 
 def test_another_server_is_not_the_one_that_answered(monkeypatch):
-    monkeypatch.setattr(storage, "_answered", set())
+    monkeypatch.setattr(mishaps, "answered", set())
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:2")
     storage.expect("s3://gym/a")
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
-    monkeypatch.setattr(storage.time, "sleep", lambda seconds: pytest.fail("it waited"))
+    monkeypatch.setattr(mishaps.time, "sleep", lambda seconds: pytest.fail("it waited"))
     with pytest.raises(InputError, match="cannot be reached"):
         storage.read_bytes("s3://gym/a")
 
@@ -139,6 +139,6 @@ def test_what_waiting_does_not_mend_is_not_waited_for(monkeypatch):
         raise InputError("there is no such bucket.")
 
     storage.expect("s3://gym/a")
-    monkeypatch.setattr(storage.time, "sleep", lambda seconds: pytest.fail("it waited"))
+    monkeypatch.setattr(mishaps.time, "sleep", lambda seconds: pytest.fail("it waited"))
     with pytest.raises(InputError, match="bucket"):
         storage.patiently(ask)("s3://gym/a")

@@ -1,9 +1,4 @@
-"""Where a submitted job may leave what it makes, and how it ends when it is told to."""
-
-import os
-import signal
-import subprocess
-import sys
+"""Where a submitted job may leave what it makes."""
 
 import pytest
 
@@ -58,23 +53,3 @@ def test_a_job_is_not_tracked_in_a_file_that_goes_with_it(job, tmp_path, monkeyp
     with pytest.raises(InputError, match="set MLFLOW_TRACKING_URI on the cluster's nodes"):
         use_store()
     assert not list(tmp_path.iterdir())
-
-
-WAITS = """
-import time
-from gymspotter.submitted import end_in_order
-end_in_order()
-try:
-    print("waiting", flush=True)
-    time.sleep(600)
-finally:
-    print("closed", flush=True)
-"""
-
-
-def test_sigterm_closes_what_is_open():
-    process = subprocess.Popen([sys.executable, "-c", WAITS], stdout=subprocess.PIPE, text=True, env=os.environ)
-    assert process.stdout.readline() == "waiting\n"
-    process.send_signal(signal.SIGTERM)
-    assert process.communicate(timeout=60)[0] == "closed\n"
-    assert process.returncode == 143

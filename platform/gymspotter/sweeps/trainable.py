@@ -21,6 +21,7 @@ from gymspotter import storage
 from gymspotter.assessment import assess
 from gymspotter.calibration import calibrate
 from gymspotter.fit import Epoch, Fitted, Fitting
+from gymspotter.mishaps import UnreachableError
 from gymspotter.plots import figures_of
 from gymspotter.sweeps.results import VALIDATION
 from gymspotter.sweeps.space import Point
@@ -93,7 +94,7 @@ def work(given: dict[str, Any], job: Job) -> None:
     try:
         _train(config, job, run)
     except Exception as error:
-        if isinstance(error, (storage.UnreachableError, ray.exceptions.RayError)) or silent(error):
+        if isinstance(error, (UnreachableError, ray.exceptions.RayError)) or silent(error):
             raise  # not the point's fault: Tune starts the trial again
         run.finish("FAILED", error=f"{type(error).__name__}: {error}")
         tune.report({"epoch": job.epochs, METRIC: 0.0, "outcome": 0.0, "failed": True, "run_id": run.run_id})

@@ -1,4 +1,4 @@
-"""Processes that a benchmark starts: they are ended in any case, with all that they have started themselves."""
+"""Processes that a benchmark starts, which are ended in any case with all that they have started; and what they use."""
 
 import atexit
 import os
@@ -17,6 +17,10 @@ _FAREWELL = 30.0  # seconds for it to end on its own
 
 Value = TypeVar("Value")
 Known = set[tuple[int, str]]  # ids and when each was started: an id alone may have been given away again
+
+
+class NotComeAboutError(SystemExit):
+    """What was waited for of a process did not come about: says so, with the last lines that it wrote."""
 
 
 class Child:
@@ -39,16 +43,25 @@ class Child:
         atexit.register(self.end)
 
     def until(self, look: Callable[[], Value], patience: float = PATIENCE) -> Value:
-        """What ``look`` returns once that is true; ends the benchmark, with the last lines, if it does not come."""
+        """What ``look`` returns once that is true.
+
+        Raises:
+            NotComeAboutError: the process ended before, or it took too long. Unhandled, that ends the benchmark.
+        """
         end = time.monotonic() + patience
-        while not (found := look()):
+        while True:
             ended = self.process.poll() is not None
+            if found := look():
+                return found
             if ended or time.monotonic() > end:
-                last = "\n".join(self.log.read_text(errors="replace").splitlines()[-30:])
                 how = f"ended with {self.process.returncode}" if ended else f"was not ready in {patience:.0f} s"
-                raise SystemExit(f"{' '.join(self.words[:3])} ... {how}; the last that it said:\n{last}")
+                last = "\n".join(self.lines()[-30:])
+                raise NotComeAboutError(f"{' '.join(self.words[:3])} ... {how}; the last that it said:\n{last}")
             time.sleep(0.1)
-        return found
+
+    def lines(self) -> list[str]:
+        """What it has written so far."""
+        return self.log.read_text(errors="replace").splitlines()
 
     def word_after(self, text: str) -> str:
         """The word that follows ``text`` in what the process has written; "" if it is not there yet."""
@@ -123,6 +136,13 @@ def resident_mb(pids: Sequence[int]) -> float:
         with suppress(OSError):
             pages += int(Path(f"/proc/{pid}/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def machine_seconds() -> tuple[float, float]:
+    """Processor seconds of this machine since it started: idle ones, and all."""
+    fields = Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]
+    seconds = [int(field) / os.sysconf("SC_CLK_TCK") for field in fields]
+    return seconds[3] + seconds[4], sum(seconds)
 
 
 def cpu_seconds(pids: Sequence[int]) -> float:
