@@ -25,7 +25,7 @@ from scaled.figures import CRUMBS, MINUTES, REAL_TIME
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results"
 DOC = HERE.parent / "docs" / "scaling.md"
-GPUS_A_NODE = 4
+GPUS_A_NODE = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,22 +43,22 @@ class Series:
 
 
 def series(span_s: float) -> list[Series]:
-    """What is run: spans as they are, at twice the speed; the largest number of them at their own speed, too; and far
-    too short ones, which show where it bends.
+    """What is run: spans as they are, at twice the speed; large numbers of workers at their own speed, too; and far
+    too short spans, which show where it bends.
 
     ``span_s``: seconds BlazePose needs for a span of a minute on one core, as measured.
     """
     return [
         Series(name=MINUTES, span_seconds=60.0, service_s=span_s / 2, gpus=(16, 1, 32, 4, 8, 2), spans=10),
         Series(name=CRUMBS, span_seconds=2.0, service_s=span_s / 60, gpus=(4, 32, 16), spans=75),
-        Series(name=REAL_TIME, span_seconds=60.0, service_s=span_s, gpus=(32,), spans=10),
+        Series(name=REAL_TIME, span_seconds=60.0, service_s=span_s, gpus=(32, 48), spans=10),
     ]
 
 
 def main() -> None:
     command = parser(__doc__ or "")
     command.add_argument("--runs", type=Path, metavar="FILE", help="finished runs are kept here, and not run again")
-    command.add_argument("--nodes", type=int, default=8, help="simulated nodes (of 4 GPUs each)")
+    command.add_argument("--nodes", type=int, default=24, help="simulated nodes (of 2 GPUs each)")
     command.add_argument("--rounds", type=int, default=3, help="how often each size is run")
     command.add_argument("--write-doc", action="store_true", help="only write docs/scaling.md from the figures")
     given = command.parse_args()

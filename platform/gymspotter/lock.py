@@ -1,11 +1,12 @@
 """One writer at a time for a store: a lock of the operating system on local disk, a lease on an object store.
 
-A lease is an object ``.lock/<random>.json`` that its owner rewrites every few seconds. A newcomer that finds one
-watches it: if it changes its owner lives, and the newcomer is told so; if it stays as it is for the time of a lease,
-its owner has ended without giving it back (kill -9, power), and the newcomer removes it, claims the store and looks
-again. Whoever then sees another claim withdraws its own: of two that start at once one or none goes on, never both,
-since both write before they look. A writer stops by itself, at its next write, once it has not renewed its claim for
-the time of a lease (it was stopped, or cut off) or finds its claim removed. Both sides only measure durations, each by
+A lease is an object ``.lock/<random>.json`` that its owner replaces by one of a new name every few seconds. A newcomer
+that finds one watches it: if it changes its owner lives, and the newcomer is told so; if it stays as it is for the time
+of a lease, its owner has ended without giving it back (kill -9, power), and the newcomer removes it, claims the store
+and looks again. Whoever then sees another claim withdraws its own: of two that start at once one or none goes on, never
+both, since both write before they look. A writer that has not renewed its claim for the time of a lease (it was
+stopped, or the storage was away) claims the store anew in the same way before its next write, and goes on only if the
+old claim is still there and is the only other one: then nobody has followed. Both sides only measure durations, each by
 its own monotonic clock, the owner from before it renews, the newcomer from after it looked: clocks need not agree,
 only run at the same speed. The object store must list what was just written, as S3, Google's and MinIO do.
 
@@ -98,7 +99,7 @@ def _lease(store: str | Path, seconds: float) -> Iterator[None]:
             keeper.join()
     finally:
         with suppress(InputError):  # out of reach: the next run waits for it to run out
-            storage.remove(claim.place)
+            claim.give_back()
 
 
 def _wait_for_dead_claims(store: str | Path, folder: str, seconds: float) -> None:
@@ -139,38 +140,54 @@ class _Claim:
     """The claim of this process to one store."""
 
     def __init__(self, store: str | Path, folder: str, seconds: float) -> None:
-        self.place = storage.join(folder, f"{uuid.uuid4().hex}.json")
+        self.place = ""
         self.ended = threading.Event()
-        self._store, self._seconds = store, seconds
+        self._store, self._folder, self._seconds = store, folder, seconds
         self._renewed = time.monotonic()
-        self._times = 0
         self._lost = False
+        self._mine: list[str] = []  # all that may be there of it: a renewal that failed leaves two
+        self._one_at_a_time = threading.RLock()  # a writer and the thread that keeps the claim
 
     def renew(self) -> None:
-        """Rewrite the claim; it is good for the time of a lease from before that."""
-        began = time.monotonic()
-        self._times += 1
-        content = {"host": socket.gethostname(), "pid": os.getpid(), "renewed": self._times}
-        storage.write_whole(self.place, json.dumps(content).encode())
-        if time.monotonic() - self._renewed > self._seconds:  # stopped while writing: another may be at work by now
-            self._lost = True
-            storage.remove(self.place)
-        self._renewed = began
+        """Replace the claim by a new one, good for the time of a lease from before that; unless another followed."""
+        with self._one_at_a_time:
+            began, old = time.monotonic(), self.place
+            fresh = storage.join(self._folder, f"{uuid.uuid4().hex}.json")
+            self._mine.append(fresh)
+            content = {"host": socket.gethostname(), "pid": os.getpid()}
+            storage.write_whole(fresh, json.dumps(content).encode())
+            if old:
+                late = time.monotonic() - self._renewed > self._seconds  # by now: the storage may have been waited for
+                others = set(storage.files(self._folder)) - set(self._mine) if late else set()
+                if others or storage.info(old) is None:
+                    self._lost = True
+                    self.give_back()
+                    return
+            self.place, self._renewed = fresh, began
+            self.give_back(but=fresh)
+
+    def give_back(self, *, but: str = "") -> None:
+        """Remove all that is there of it, or all but the newest."""
+        for place in [each for each in self._mine if each != but]:
+            storage.remove(place)
+            self._mine.remove(place)
 
     def check(self) -> None:
-        """InputError if the claim no longer stands."""
-        if self._lost or time.monotonic() - self._renewed > self._seconds or storage.info(self.place) is None:
-            self._lost = True
-            raise InputError(
-                f"out {str(self._store)!r} may be another run's by now, since this one was stopped or cut off for "
-                f"more than {self._seconds:g} s: start it again to do what is missing."
-            )
+        """InputError if the claim no longer stands; one that has run out is renewed first, if nobody followed."""
+        with self._one_at_a_time:
+            if not self._lost and time.monotonic() - self._renewed > self._seconds:
+                self.renew()
+            if self._lost or storage.info(self.place) is None:
+                self._lost = True
+                raise InputError(
+                    f"out {str(self._store)!r} is another run's by now, which followed when this one was stopped or "
+                    f"cut off for more than {self._seconds:g} s: start it again to do what is missing."
+                )
 
     def keep(self) -> None:
         """Renew until ended or lost; what fails is tried again."""
         while not self.ended.wait(self._seconds / 6) and not self._lost:
             with suppress(InputError):
-                self.check()  # first, lest a claim that was removed comes back
                 self.renew()
 
 

@@ -242,7 +242,7 @@ def test_a_writer_that_was_stopped_for_long_writes_no_more(s3):
             before = read_index(s3)
             process.send_signal(signal.SIGCONT)
             printed, _ = process.communicate(timeout=60)
-            assert "may be another run's by now" in printed
+            assert "is another run's by now" in printed
             # What it had sent before it was stopped may have come since, nothing else.
             assert len(read_index(s3)) <= len(before) + 1
             write_tracks([a_track(0)], s3)
@@ -251,15 +251,36 @@ def test_a_writer_that_was_stopped_for_long_writes_no_more(s3):
         process.kill()
 
 
-def test_a_writer_that_was_stopped_for_long_gives_up_even_if_nobody_followed(s3):
+def test_a_writer_that_was_stopped_for_long_goes_on_if_nobody_followed(s3):
     process = start_writer(s3)
     try:
         wait_for(lambda: storage.files(f"{s3}/tracks"))
         process.send_signal(signal.SIGSTOP)
         time.sleep(LEASE + 0.5)
+        before = len(read_index(s3))
+        process.send_signal(signal.SIGCONT)
+        wait_for(lambda: len(read_index(s3)) > before + 3)
+        with pytest.raises(InputError, match="another run"), only_writer(s3, lease_seconds=LEASE):
+            pass
+        assert process.poll() is None
+    finally:
+        process.kill()
+
+
+def test_a_writer_that_was_followed_for_a_while_writes_no_more(s3):
+    """The follower has come and gone: nothing but the missing claim tells of it."""
+    process = start_writer(s3)
+    try:
+        wait_for(lambda: storage.files(f"{s3}/tracks"))
+        process.send_signal(signal.SIGSTOP)
+        with only_writer(s3, lease_seconds=LEASE):
+            pass
+        before = len(read_index(s3))
         process.send_signal(signal.SIGCONT)
         printed, _ = process.communicate(timeout=60)
-        assert "may be another run's by now" in printed
+        assert "is another run's by now" in printed
+        assert len(read_index(s3)) <= before + 1
+        assert storage.files(f"{s3}/.lock") == []
     finally:
         process.kill()
 

@@ -145,10 +145,10 @@ def test_stopped_jobs_leave_nothing_and_are_gone_on_with(cluster, server, videos
     words = {
         "train": ("jobs/train.py", skeletons, "--model", "mlp", "--epochs", "1000000", "--patience", "0"),
         "spread": (
-            *("jobs/train.py", skeletons, "--model", "mlp", "--epochs", "1000", "--patience", "0"),
+            *("jobs/train.py", skeletons, "--model", "mlp", "--epochs", "500", "--patience", "0"),
             *("--workers", "1", "--checkpoints", "s3://gym/checkpoints", "--checkpoint-seconds", "1"),
         ),
-        "tune": (*TUNE, "--name", "stopped", "--trials", "2", "--epochs", "600", "--grace", "600", *FINALS),
+        "tune": (*TUNE, "--name", "stopped", "--trials", "2", "--epochs", "300", "--grace", "300", *FINALS),
         "extract": ("jobs/extract.py", videos, "--out", "s3://gym/stopped", "--actors", "1"),
     }
     before = {run.info.run_id for run in runs(server)}
@@ -162,10 +162,10 @@ def test_stopped_jobs_leave_nothing_and_are_gone_on_with(cluster, server, videos
         return cluster.processes_of(jobs[name].name)
 
     under_way = {  # each is stopped as soon as it is at work
+        "train": lambda: jobs["train"].until("to train on"),
         "extract": lambda: wait_until(lambda: any("PoseWorker" in shown for shown in at_work("extract")), 600),
         "tune": lambda: wait_until(lambda: any(run.data.metrics for run in news(kind="trial")), 600),
         "spread": lambda: wait_until(lambda: storage.files("s3://gym/checkpoints", below=True), 600),
-        "train": lambda: jobs["train"].until("to train on"),
     }
     for name, wait in under_way.items():
         wait()
