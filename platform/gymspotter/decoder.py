@@ -27,6 +27,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from gymspotter import mishaps, storage
 from gymspotter.errors import InputError, VideoError
 from gymspotter.video import VideoInfo, frames_at, probe
 
@@ -76,7 +77,7 @@ class Decoder:
         Raises:
             VideoError: as there, or the decoder crashed or stood still.
         """
-        (body,) = self._answer({"probe": uri}, uri)
+        (body,) = self._answer(uri)
         return VideoInfo(**json.loads(bytes(body)))
 
     def frames_at(self, uri: str, times: NDArray[np.float64]) -> Iterator[NDArray[np.uint8]]:
@@ -85,12 +86,13 @@ class Decoder:
         Raises:
             VideoError: as there, or the decoder crashed or stood still.
         """
-        for body in self._answer({"frames": uri, "times": list(times)}, uri):
+        for body in self._answer(uri, list(times)):
             height, width = _SIZE.unpack_from(body.data)
             yield body[_SIZE.size :].reshape(height, width, 3)
 
-    def _answer(self, request: dict[str, Any], uri: str) -> Iterator[NDArray[np.uint8]]:
-        """The bodies of the messages that answer a request."""
+    def _answer(self, uri: str, times: list[float] | None = None) -> Iterator[NDArray[np.uint8]]:
+        """The bodies of the messages that answer: frames, or without times what a probe finds."""
+        request = {"uri": uri, "times": times}
         name = repr(os.path.basename(uri))
         whole = False
         try:
@@ -163,13 +165,16 @@ def _serve() -> None:
     os.dup2(2, 1)
     requests = _Requests()
     alive = _Alive(out)
+    mishaps.meanwhile.append(alive)
     gc.freeze()
     for request in requests:
         try:
-            if "probe" in request:
-                _send(out, _FRAME, json.dumps(asdict(probe(request["probe"], alive))).encode())
+            uri = request["uri"]
+            storage.expect(uri)  # by who asks for the video it was found
+            if request["times"] is None:
+                _send(out, _FRAME, json.dumps(asdict(probe(uri, alive))).encode())
             else:
-                for frame in frames_at(request["frames"], np.array(request["times"]), alive):
+                for frame in frames_at(uri, np.array(request["times"]), alive):
                     _send(out, _FRAME, _SIZE.pack(*frame.shape[:2]), np.ascontiguousarray(frame).data.cast("B"))
         except InputError as error:
             _send(out, _ERROR, str(error).encode())

@@ -240,7 +240,14 @@ def _probe(uris: Sequence[str], options: ExtractOptions) -> tuple[list[Probed], 
     if not uris:
         return [], []
     known = read_probes(options.out)
-    rows = [{"uri": uri, "known": json.dumps(asdict(known[uri])) if uri in known else ""} for uri in uris]
+    rows = [
+        {
+            "uri": uri,
+            "known": json.dumps(asdict(known[uri])) if uri in known else "",
+            "reached": storage.answers(uri),
+        }
+        for uri in uris
+    ]
     probed, unusable, news = [], [], list[Probed]()
     noted = time.monotonic()
     answers = _blocks(rows).map(partial(probe_row, stall_seconds=options.stall_seconds)).iter_rows()

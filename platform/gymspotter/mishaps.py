@@ -17,6 +17,8 @@ PATIENCE_S, PAUSE_S = 120.0, 2.0
 # Servers that have answered, and those of them that are being waited for.
 answered: set[Hashable] = set()
 silent: set[Hashable] = set()
+# Called every few seconds while one is waited for, lest somebody takes this process for hung.
+meanwhile: list[Callable[[], None]] = []
 
 _log = logging.getLogger(__name__)
 _Given = ParamSpec("_Given")
@@ -95,6 +97,8 @@ def _asked(server: Hashable, place: str | Path, call: Callable[[], _Found]) -> _
                 silent.add(server)
                 _log.warning("%s It is tried again for %g s.", error, PATIENCE_S)
             time.sleep(PAUSE_S)
+            for call_too in meanwhile:
+                call_too()
         else:
             if server in silent:
                 silent.discard(server)

@@ -34,6 +34,7 @@ from pyarrow import fs
 from gymspotter import mishaps
 from gymspotter.errors import InputError
 from gymspotter.mishaps import plain_errors, waiting_for
+from gymspotter.ranges import RangeReader
 
 _OPTIONS = "endpoint_override|scheme|region"
 # A key may have a "?" in it, so only what reads like our options is taken for a query.
@@ -161,6 +162,12 @@ def expect(place: str | Path) -> None:
     mishaps.answered.add(_server(place))
 
 
+def answers(place: str | Path) -> bool:
+    """Whether this process has been answered by the server of a place, or need not ask one."""
+    server = _server(place)
+    return server is None or server in mishaps.answered
+
+
 @patiently
 def info(place: str | Path) -> Info | None:
     """What is there, or None if nothing is.
@@ -210,15 +217,26 @@ def files(folder: str | Path, *, below: bool = False) -> list[str]:
 def open_input(place: str | Path, *, buffer_bytes: int = _BUFFER_BYTES) -> BinaryIO:
     """A file to read and seek in; of a remote one, at least ``buffer_bytes`` are fetched at a time.
 
+    A server that goes while a file is read is waited for, as by all calls here.
+
     Raises:
-        InputError: it does not exist, may not be read, or its server cannot be reached. What goes wrong later, while
-            it is read, is an OSError.
+        InputError: it does not exist, may not be read, or its server cannot be reached; of a remote file also later,
+            while it is read. What goes wrong with a local one then is an OSError.
     """
     with plain_errors(place, "read"):
         if is_local(place):
             return open(local(place), "rb")
         system, path = filesystem(str(place))
-        return cast(BinaryIO, io.BufferedReader(system.open_input_file(path), buffer_size=buffer_bytes))
+        return io.BufferedReader(_ranges(place, system.open_input_file(path)), buffer_size=buffer_bytes)
+
+
+def _ranges(place: str | Path, file: pa.NativeFile) -> RangeReader:
+    @patiently
+    def read(place: str | Path, start: int, count: int) -> bytes:
+        with plain_errors(place, "read"):
+            return cast(bytes, file.read_at(count, start))
+
+    return RangeReader(file.size(), functools.partial(read, place), file.close)
 
 
 @patiently

@@ -31,7 +31,8 @@ def probe_row(row: Row, stall_seconds: float) -> Row:
     """Look into one video.
 
     Args:
-        row: ``uri``, and ``known``: what an earlier run found (JSON of a `Probed`), or "".
+        row: ``uri``; ``known``: what an earlier run found (JSON of a `Probed`), or ""; ``reached``: whether somebody
+            was answered by its server, which is waited for then.
         stall_seconds: see `Decoder`.
 
     Returns:
@@ -40,6 +41,8 @@ def probe_row(row: Row, stall_seconds: float) -> Row:
     """
     uri = row["uri"]
     try:
+        if row["reached"]:
+            storage.expect(uri)
         file = storage.info(uri)
         known = Probed(**json.loads(row["known"])) if row["known"] else None
         if file and known and (known.size, known.mtime_ns) == (file.size, file.mtime_ns):

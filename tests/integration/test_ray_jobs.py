@@ -16,6 +16,22 @@ from tests.job_cluster import ROOT, job_cluster
 pytestmark = pytest.mark.slow
 EXERCISES = ("squat", "plank", "lateral raise")
 VIDEOS, SKELETONS = "s3://gym/videos", "s3://gym/skeletons"
+# Deployed by somebody else; and an application of our name, which is then taken down as `gymspotter serve` does it.
+OTHERS = """
+from ray import serve
+
+@serve.deployment(ray_actor_options={'num_cpus': 0})
+class Other:
+    def __call__(self, request):
+        return 'another'
+
+serve.run(Other.bind(), name='other', route_prefix='/other')
+"""
+OURS = """
+from serve.run import APPLICATION, stop
+serve.run(Other.bind(), name=APPLICATION, route_prefix='/ours')
+stop()
+"""
 TUNE = ("jobs/tune.py", SKELETONS, "--models", "mlp", "--folder", "s3://gym/sweeps")
 FINALS = ("--finalists", "1", "--seeds", "1")
 
@@ -202,3 +218,21 @@ def test_the_pipeline(cluster, videos, skeletons):
     assert job.info()["driver_exit_code"] == (1 if "it is refused" in job.log else 0), job.log
     names = {storage.name(place).removesuffix(".json") for place in storage.files("s3://gym/pipeline/stages")}
     assert names >= {"extract", "tune", "evaluate", "gate", "promote"}
+
+
+def test_the_demo_serves_where_nobody_else_does(cluster, tmp_path):
+    cluster.submit("-c", OTHERS).succeeded()
+    words = ("jobs/demo.py", "--out", str(tmp_path / "demo"), "--per-exercise", "2", "--seconds", "4")
+    words += ("--skeletons", "0", "--epochs", "2", "--post", "4")
+    job = cluster.submit(*words)
+    job.ended()
+    assert "RAY_ADDRESS names a cluster that serves already (other): run the demo on another." in job.log
+    assert job.info()["driver_exit_code"] == 2
+    assert not (tmp_path / "demo").exists()
+    cluster.submit("-c", OTHERS + OURS).succeeded()
+    served = cluster.get("/api/serve/applications/")["applications"]
+    assert {name: app["status"] for name, app in served.items()} == {"other": "RUNNING"}
+
+    cluster.submit("-c", "from ray import serve; serve.shutdown()").succeeded()
+    assert "served 4 videos that were never trained on" in cluster.submit(*words).succeeded()
+    assert cluster.get("/api/serve/applications/")["applications"] == {}

@@ -105,11 +105,13 @@ def test_the_one_span_that_workers_die_over_is_given_up(worker, tmp_path):
 
 
 def test_what_is_known_of_a_video_holds_until_the_file_changes(clip):
-    first = probe_row({"uri": str(clip), "known": ""}, 10.0)
-    found = json.loads(first["probed"])
+    def probed(known):
+        return json.loads(probe_row({"uri": str(clip), "known": known, "reached": False}, 10.0)["probed"])
+
+    found = probed("")
     assert (found["seconds"], found["video_id"]) == (pytest.approx(2.0), storage.sha256(clip)[:16])
     # An answer that could not be found in the file shows that it was not looked at again.
     known = json.dumps(found | {"seconds": 7.0})
-    assert json.loads(probe_row({"uri": str(clip), "known": known}, 10.0)["probed"])["seconds"] == 7.0
+    assert probed(known)["seconds"] == 7.0
     clip.write_bytes(clip.read_bytes() + b" ")
-    assert json.loads(probe_row({"uri": str(clip), "known": known}, 10.0)["probed"])["seconds"] == pytest.approx(2.0)
+    assert probed(known)["seconds"] == pytest.approx(2.0)
