@@ -29,6 +29,7 @@ from serve.access.guard import Guard, GuardMiddleware, check_listening
 from serve.access.tokens import Tokens
 from serve.estimators import LivePoses, Skeletons, Work, ask_pose, ask_skeletons
 from serve.http.api import build_api
+from serve.http.problems import BusyError
 from serve.http.videos import Skeletonised
 from serve.metrics import Metrics
 from serve.model.batcher import Answers, Batcher
@@ -42,6 +43,8 @@ from serve.streams.sessions import Sessions
 
 # A stream counts as one request for as long as it is open, and pins its replica.
 _MOST_REQUESTS = 1500
+# Where segments wait for longer, requests are refused: they can be sent again, and streams, which cannot, go first.
+_REQUESTS_WAIT_SECONDS = 0.5
 _SWITCH_SECONDS = 0.0002  # 0.005 by default
 
 
@@ -116,6 +119,8 @@ class Gymspotter:
 
     async def classify(self, poses_STJC: Floats) -> Answers:
         """See `http.api.Backend`."""
+        if self.batcher.late_by(_REQUESTS_WAIT_SECONDS):
+            raise BusyError
         return await self.batcher.classify(poses_STJC)
 
     def skeletons(self, video: Path, name: str) -> AsyncIterator[float | Skeletonised]:

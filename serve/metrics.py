@@ -8,6 +8,7 @@ not set for two of its report intervals.
 """
 
 import logging
+import math
 import threading
 from collections import defaultdict, deque
 from collections.abc import Mapping
@@ -82,6 +83,8 @@ DECLARED: tuple[Declared, ...] = (
 class Meter:
     """The hooks; each is cheap, never blocks and never raises. What is done with the numbers is the subclass's."""
 
+    _drifted: tuple[str, ...] = ()  # the features that have an index
+
     def request(self, method: str, route: str, status: int, seconds: float) -> None:
         """An HTTP request was answered; ``route`` is its template, never a path of a client's making."""
         self._take("gymspotter_requests_total", (method, route, str(status)), 1.0)
@@ -115,9 +118,10 @@ class Meter:
         self._set("gymspotter_unknown_share", (), share)
 
     def drift(self, index: Mapping[str, float]) -> None:
-        """The population stability index of each feature."""
-        for feature, value in index.items():
+        """The population stability index of each feature; the others have none (NaN, which is exported as nothing)."""
+        for feature, value in (dict.fromkeys(self._drifted, math.nan) | dict(index)).items():
             self._set("gymspotter_drift", (feature,), value)
+        self._drifted = tuple(index)
 
     def swap(self, outcome: str) -> None:
         """The model was to be changed: ``swapped``, ``refused`` or ``unreachable``."""

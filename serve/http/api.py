@@ -51,6 +51,7 @@ _log = logging.getLogger(__name__)
 # to here either takes about a millisecond.
 _SMALL_BYTES = {JSON: 2**15, NPY: 2**19, ARROW: 2**19}
 _EVENTS = "text/event-stream"
+_TRIES = 30
 _REFUSALS = (400, 401, 403, 413, 415, 422, 429, 500, 503)
 
 
@@ -93,6 +94,15 @@ def build_api(
         if status == 500:
             _log.error("a request failed", exc_info=error)
         return problem(status, detail, version())
+
+    async def patient(poses: Floats) -> Answers:
+        """As ``backend.classify``, for a video whose poses have taken long: it waits where the service is busy."""
+        for _ in range(_TRIES):
+            try:
+                return await backend.classify(poses)
+            except BusyError:
+                await asyncio.sleep(1)
+        return await backend.classify(poses)
 
     add_problems(api, version)
 
@@ -153,7 +163,7 @@ def build_api(
             name = await save_video(request, kind, folder, uris=settings.video_uris, limit=limit)
             steps = answer_video(
                 backend.skeletons(folder / UPLOAD, name),
-                backend.classify,
+                patient,
                 name,
                 frames=facts.frames,
                 grid_fps=facts.grid_fps,
@@ -170,7 +180,7 @@ def build_api(
                 yield text
 
     add_about(api, backend, settings.mlflow_url)
-    add_page(api, max_body_mb=settings.max_body_mb)
+    add_page(api, max_body_mb=settings.max_body_mb, max_video_seconds=settings.max_video_seconds)
 
     def openapi() -> dict[str, Any]:
         if not api.openapi_schema:

@@ -7,6 +7,9 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from serve.http.problems import BusyError
+
+_LARGEST_TOGETHER = 8  # bodies of the largest size that may be in memory at once
 _METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 
 
@@ -58,10 +61,14 @@ class Count:
 
 
 class BodyLimit:
-    """Ends a request with 413 as soon as its body grows beyond ``limit`` bytes, or says that it will."""
+    """Ends a request with 413 as soon as its body grows beyond ``limit`` bytes, or says that it will.
+
+    And with 503 where the bodies of all requests that are under way would have more than some such bodies together.
+    """
 
     def __init__(self, app: ASGIApp, limit: int) -> None:
         self.app, self.limit = app, limit
+        self._together = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, counting its bytes."""
@@ -75,10 +82,17 @@ class BodyLimit:
         async def counted() -> Message:
             nonlocal received
             message = await receive()
-            received += len(message.get("body", b""))
+            size = len(message.get("body", b""))
+            received += size
+            self._together += size
             # An HTTPException that is raised while the body is read gets to the application's handler.
             if (too_large and message["type"] == "http.request") or received > self.limit:
                 raise HTTPException(413, f"the body is larger than {self.limit / 2**20:.0f} MiB: send less at once.")
+            if self._together > _LARGEST_TOGETHER * self.limit:
+                raise BusyError
             return message
 
-        await self.app(scope, counted, send)
+        try:
+            await self.app(scope, counted, send)
+        finally:
+            self._together -= received

@@ -78,6 +78,7 @@ class Drifting:
         with self._lock:
             self._facts, self._watch = facts, watch
             self._noted.clear()
+        self.metrics.drift({})  # those of the model before
         if watch is not None and self._thread is None:
             self._thread = threading.Thread(target=self._run, name="drift", daemon=True)
             self._thread.start()

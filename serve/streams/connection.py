@@ -19,12 +19,12 @@ from serve.streams.copying import IDLE, RESUMED_ELSEWHERE, TOO_LONG, Copying
 from serve.streams.feed import Feed
 from serve.streams.hops import Hops, encode
 from serve.streams.outlet import Outlet
-from serve.streams.sessions import TOO_MANY_SESSIONS, Held, told_of
+from serve.streams.sessions import Held, told_of
 
 _log = logging.getLogger(__name__)
 
 BYE, GOING_AWAY, TOO_LARGE, DEFECT, BAD = 1000, 1001, 1009, 1011, 4400
-HELLO_SECONDS = 10.0
+HELLO_SECONDS, HELLO_BYTES = 10.0, 2**16
 BAD_MESSAGES = 10
 _DRAIN_SECONDS = 10.0
 _STATUS = {4400: 400, 4401: 401, 4403: 403, 4408: 408, 4409: 409, 4413: 413, 4429: 429, 1001: 503, 1009: 413, 1011: 500}
@@ -46,9 +46,8 @@ class Shared(Protocol):
     feed: Feed
     copying: Copying
 
-    @property
-    def crowded(self) -> bool:
-        """Whether more connections are open than there may be sessions, and some for those that are about to be."""
+    def come_in(self, connection: "Connection") -> None:
+        """A connection has said its hello."""
         ...
 
     async def begin(self, hello: Hello, client: Client) -> tuple[Held, bool]:
@@ -120,13 +119,14 @@ class Connection:
         if detail:
             self._error(_STATUS.get(code, 400), detail)
         # It is let go before the close is sent, so that a client that comes back at once finds it.
-        self._leave(park=code in (GOING_AWAY, IDLE))
+        self._leave(park=code in (GOING_AWAY, IDLE, DEFECT))
         await self._outlet.close(code)
 
     def _leave(self, *, park: bool) -> None:
         held, shared = self._held, self._shared
         self._held = None
         if held is None or held.outlet is not self._outlet:  # another connection has it by now
+            shared.backend.metrics.sessions(shared.backend.sessions.open_count)
             return
         if park:
             shared.backend.sessions.park(held)
@@ -139,9 +139,8 @@ class Connection:
 
     async def _serve(self) -> None:
         shared, websocket = self._shared, self._websocket
-        if shared.crowded:
-            raise Refused(429, TOO_MANY_SESSIONS, "too many connections are open here: try again in a minute.")
         hello = await self._hello()
+        shared.come_in(self)
         address = websocket.client.host if websocket.client else None
         client = shared.backend.guard.admit_stream(websocket.headers, address, hello.token)
         held, resumed = await shared.begin(hello, client)
@@ -152,6 +151,10 @@ class Connection:
         while True:
             data = await self._receive()
             held.last_heard = came = clock()
+            if not shared.feed.may_read(held, data, came):
+                outlet.flush_soon()
+                await asyncio.sleep(0)
+                continue
             try:
                 message = read_message(data, layout, limits)
             except InputError as error:
@@ -178,6 +181,8 @@ class Connection:
                 text = await self._receive()
         except TimeoutError:
             raise Refused(408, IDLE, f"no hello came within {HELLO_SECONDS:g} s: send it first.") from None
+        if len(text) > HELLO_BYTES:
+            raise Refused(413, TOO_LARGE, f"the hello has more than {HELLO_BYTES} bytes: send it alone.")
         try:
             return read_hello(text)
         except InputError as error:
@@ -209,7 +214,7 @@ class Connection:
             for seq, text in held.recent:
                 if seq > hello.seen:
                     self._outlet.put("missed", text)
-        shared.feed.welcome(held)
+        shared.feed.welcome(held, resumed=resumed)
         shared.hops.due(held, shared.clock())  # what a copy's session had not answered yet
         shared.copying.start()
         shared.backend.metrics.sessions(shared.backend.sessions.open_count)

@@ -18,7 +18,7 @@ from serve.access.tokens import Client
 from serve.settings import AppSettings
 from serve.streams.backend import StreamBackend
 from serve.streams.connection import GOING_AWAY, Connection
-from serve.streams.copying import Copying
+from serve.streams.copying import IDLE, Copying
 from serve.streams.feed import Feed
 from serve.streams.hops import Hops
 from serve.streams.sessions import Held
@@ -27,7 +27,7 @@ __all__ = ["PATH", "StreamBackend", "Streams", "add_streams", "limits_of"]
 
 PATH = "/v1/stream"
 _CLOSE_SECONDS = 10.0
-_AT_THE_DOOR = 200  # connections without a session: before their hello, or being refused
+_AT_THE_DOOR = 200  # connections without a session: before their hello
 
 
 def limits_of(settings: AppSettings) -> Limits:
@@ -53,21 +53,31 @@ class Streams:
         self.feed = Feed(backend, self.hops, clock)
         self.copying = Copying(backend, clock)
         self._connections: set[Connection] = set()
+        self._at_the_door: dict[Connection, None] = {}  # oldest first
         self._closing = False
 
     async def serve(self, websocket: WebSocket) -> None:
-        """One connection, from accept to close."""
+        """One connection, from accept to close.
+
+        Where too many have said no hello yet, the one that has waited longest goes: who has something to say says it at
+        once, and nobody can shut the door by standing in it.
+        """
         connection = Connection(websocket, self)
         self._connections.add(connection)
+        self._at_the_door[connection] = None
+        if len(self._at_the_door) > _AT_THE_DOOR:
+            oldest = next(iter(self._at_the_door))
+            del self._at_the_door[oldest]
+            oldest.stop(IDLE, "too many connections wait here, and no hello came on this one: send it first.")
         try:
             await connection.run()
         finally:
             self._connections.discard(connection)
+            self._at_the_door.pop(connection, None)
 
-    @property
-    def crowded(self) -> bool:
-        """Whether more connections are open than there may be sessions, and some for those that are about to be."""
-        return len(self._connections) > self.backend.settings.max_sessions + _AT_THE_DOOR
+    def come_in(self, connection: Connection) -> None:
+        """It has said its hello."""
+        self._at_the_door.pop(connection, None)
 
     async def begin(self, hello: Hello, client: Client) -> tuple[Held, bool]:
         """The session of a hello, open, and whether it was resumed.

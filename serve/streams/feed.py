@@ -17,6 +17,7 @@ from gymspotter.pose.live import LivePose
 from gymspotter.skeleton import Floats, Layout, root_at_hip, to_canonical
 from gymspotter.stream.events import Pose, as_message
 from gymspotter.stream.protocol import Frames, Picture
+from serve.access.limits import Bucket
 from serve.http.problems import BusyError
 from serve.streams.backend import StreamBackend
 from serve.streams.hops import Hops, encode
@@ -24,7 +25,12 @@ from serve.streams.sessions import Held, told_of
 
 _log = logging.getLogger(__name__)
 
+_FIRST_SECONDS = 5.0  # of frames that a new session may send at once
+# Of a frame in JSON: 33 joints with all their digits have 2,600.
+_FRAME_BYTES = 4096
+_BYE_BYTES = 64
 _SHED_FRAMES = "frames come faster than {:g} a second: some were left out."
+_SHED_TEXT = "messages of more than {:.0f} kB of text a second: some were left out; write shorter numbers, or binary."
 _SHED_PICTURES = "pictures come faster than their poses can be estimated: some were left out."
 _LOST_PICTURES = "the pose estimators do not answer: pictures were left out."
 
@@ -38,11 +44,26 @@ class Feed:
         self._clock = clock
         self._rate = backend.settings.frames_per_second
         # After a resume the frames of all that time may come again at once.
-        self._burst = self._rate * max(1.0, backend.settings.resume_seconds)
+        self._burst = self._rate * max(_FIRST_SECONDS, backend.settings.resume_seconds)
 
-    def welcome(self, held: Held) -> None:
-        """A connection begins: let its burst through."""
-        held.frames_left, held.refilled = self._burst, self._clock()
+    def welcome(self, held: Held, *, resumed: bool) -> None:
+        """A connection begins. One that finds its session here may send what it might have sent meanwhile."""
+        if held.frames is None:
+            now, first = self._clock(), self._burst if resumed else self._rate * _FIRST_SECONDS
+            held.frames, held.text = Bucket(first, now), Bucket(first * _FRAME_BYTES, now)
+
+    def may_read(self, held: Held, data: str | bytes, now: float) -> bool:
+        """Whether a message that came ``now`` is to be read: doing so takes time that all sessions share.
+
+        Text takes long, whatever is in it, so there is a limit to its bytes; a bye is always read.
+        """
+        if len(data) <= _BYE_BYTES or not isinstance(data, str) or held.text is None:
+            return True
+        if held.text.refill(now, self._rate * _FRAME_BYTES, self._burst * _FRAME_BYTES) < len(data):
+            self._hops.tell(held, "shed", _SHED_TEXT.format(self._rate * _FRAME_BYTES / 1024))
+            return False
+        held.text.left -= len(data)
+        return True
 
     def frames(self, held: Held, frames: Frames, layout: Layout, came: float) -> None:
         """Push frames that came at ``came`` by the clock."""
@@ -114,10 +135,9 @@ class Feed:
 
     def _allow(self, held: Held, n: int, now: float) -> int:
         """How many of ``n`` frames that came ``now`` may pass."""
-        left = min(self._burst, held.frames_left + (now - held.refilled) * self._rate)
-        held.refilled = now
-        allowed = min(n, int(left))
-        held.frames_left = left - allowed
+        assert held.frames is not None, "no connection has been welcomed"
+        allowed = min(n, int(held.frames.refill(now, self._rate, self._burst)))
+        held.frames.left -= allowed
         return allowed
 
 

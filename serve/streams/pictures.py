@@ -11,8 +11,9 @@ from gymspotter.pose import Frame
 _START, _SCAN, _END = 0xD8, 0xDA, 0xD9
 _FRAMES = {0xC0, 0xC1, 0xC2}  # baseline, extended and progressive; the rest are codings that no camera writes
 _OTHER_FRAMES = {0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF}
-# In compressed data FF is followed by 0 (a byte FF) or by D0 to D7 (a restart); all else is the next marker.
-_MARKER = re.compile(rb"\xff+([^\x00\xd0-\xd7\xff])")
+# In compressed data FF is followed by 0 (a byte FF) or by D0 to D7 (a restart); all else is the next marker. But 01 has
+# no length: decoders pass over it, and a frame could hide in what is taken for its content.
+_MARKER = re.compile(rb"\xff+([^\x00\x01\xd0-\xd7\xff])")
 # A progressive picture has some ten; each goes over the whole picture, however few bytes it has.
 _MAX_SCANS = 64
 _MEND = "send a whole JPEG, baseline or progressive."

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from gymspotter.stream.protocol import Picture
 from gymspotter.stream.session import Session, StreamConfig, Window
 from serve.access.guard import Refused
+from serve.access.limits import Bucket
 from serve.access.tokens import Client
 
 if TYPE_CHECKING:
@@ -32,9 +33,10 @@ class Held:
     """A session and what a replica knows about it.
 
     ``saved`` is the time of the last frame in the copy that outlives the replica; ``recent`` the last messages (seq,
-    text). ``pending`` are the windows that ``work`` will ask the model about, each with the clock's time at which its
-    message came; ``picture`` waits until ``posing`` is done with the one before it, and
-    ``athlete`` is where the estimator saw the athlete in that. ``outlet`` is the connection that serves the session.
+    text). ``frames`` and ``text`` (bytes of it) may still come now. ``pending`` are the windows that ``work`` will ask
+    the model about, each with the clock's time at which its message came; ``picture`` waits until ``posing`` is done
+    with the one before it, and ``athlete`` is where the estimator saw the athlete in that. ``outlet`` is the connection
+    that serves the session.
     """
 
     id: str
@@ -50,8 +52,8 @@ class Held:
     version: str | None = None
     athlete: Any = None
     changed: bool = True
-    frames_left: float = 0.0
-    refilled: float = 0.0
+    frames: Bucket | None = None
+    text: Bucket | None = None
     notices: dict[str, tuple[float, int]] = field(default_factory=dict)
     recent: deque[tuple[int, str]] = field(default_factory=lambda: deque(maxlen=RECENT))
     pending: deque[tuple[Window, float]] = field(default_factory=deque)
@@ -135,7 +137,6 @@ class Sessions:
             opened=now - age,
             last_heard=now,
             generation=generation,
-            refilled=now,
         )
         self._open[held.secret] = held
         self._by_client[held.client] += 1

@@ -1,5 +1,6 @@
 """The HTTP API on a real classifier, without Ray: segments as JSON, what is refused, and what stands around them."""
 
+import asyncio
 import json
 import re
 import time
@@ -13,6 +14,7 @@ from starlette.middleware import Middleware
 from gymspotter.labels import EXERCISES
 from gymspotter.unknown import unknown
 from serve.http.api import BusyError, build_api
+from serve.http.asgi import BodyLimit
 from serve.http.schemas import ClassifyResponse
 from serve.settings import AppSettings
 from tests.local_backend import LocalBackend, refusal
@@ -224,6 +226,36 @@ def test_a_body_that_is_too_large_is_refused_before_it_is_read_whole(client):
             yield b"0" * 2**16
 
     assert client.post("/v1/classify", content=endless(), headers=JSON).status_code == 413
+
+
+def test_bodies_that_are_too_large_together_are_refused_until_one_is_done():
+    async def ask():
+        done = asyncio.Event()
+
+        async def app(scope, receive, send):
+            while (await receive())["more_body"]:
+                pass
+            await done.wait()
+
+        limit = BodyLimit(app, limit=1000)
+
+        async def request():
+            chunks = [{"type": "http.request", "body": b"0" * 500, "more_body": more} for more in (True, False)]
+
+            async def receive():
+                return chunks.pop(0)
+
+            await limit({"type": "http", "headers": []}, receive, None)
+
+        held = [asyncio.create_task(request()) for _ in range(8)]
+        await asyncio.sleep(0)
+        with pytest.raises(BusyError):
+            await request()
+        done.set()
+        await asyncio.gather(*held)
+        await request()
+
+    asyncio.run(ask())
 
 
 def test_json_that_would_fill_the_memory_is_refused(backend):

@@ -3,10 +3,13 @@
 import asyncio
 import threading
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from serve.app import Gymspotter
+from serve.http.problems import BusyError
 from serve.metrics import Recorded
 from serve.model.batcher import Batcher
 from serve.model.champion import Loaded
@@ -208,6 +211,27 @@ def test_what_has_waited_long_is_an_overload_and_so_is_more_than_memory_should_h
         return before, late, many, batcher.overloaded
 
     assert asyncio.run(ask()) == (False, True, True, False)
+
+
+def test_requests_are_refused_before_streams_have_to_leave_hops_out():
+    model = Model(held=True)
+
+    async def ask():
+        batcher = Batcher(model, Recorded())
+        replica = SimpleNamespace(batcher=batcher)
+        first = asyncio.create_task(batcher.classify(numbered(0)))
+        await begun(model)
+        second = asyncio.create_task(Gymspotter.func_or_class.classify(replica, numbered(1)))
+        await asyncio.sleep(0.6)
+        with pytest.raises(BusyError):
+            await Gymspotter.func_or_class.classify(replica, numbered(2))
+        streams_go_on = not batcher.overloaded
+        model.gate.set()
+        await asyncio.gather(first, second)
+        answers = await Gymspotter.func_or_class.classify(replica, numbered(3))
+        return streams_go_on, answers.probabilities_SK.argmax()
+
+    assert asyncio.run(ask()) == (True, 3)
 
 
 def test_no_segments_are_no_pass():

@@ -1,5 +1,6 @@
 """The batcher's segments are sampled for drift, against the reference of the model that answers."""
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -39,11 +40,12 @@ def test_a_flood_is_sampled_evenly():
 
 
 def test_another_model_is_watched_by_its_own_reference_and_one_without_is_not():
-    drifting = Drifting(Recorded(), window=20, every=3600)
+    drifting = Drifting(recorded := Recorded(), window=20, every=3600)
     drifting.see(some_poses(20), answered(KNOWN))
     assert drifting.report()
     drifting.see(some_poses(20), answered(FACTS, "2"))
     assert drifting.report() == {}
+    assert all(math.isnan(value) for value in recorded.gauges.values())  # those of version 1 are not told any longer
     drifting.see(some_poses(20), answered(replace(FACTS, reference={"no": "reference"}), "3"))
     assert drifting.report() == {}
     drifting.close()

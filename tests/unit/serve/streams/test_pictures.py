@@ -102,6 +102,13 @@ def test_a_size_hidden_in_a_thumbnail_or_a_second_header_does_not_count() -> Non
         jpeg_size(data[:frame] + with_size(header, 8, 8) + data[frame:])
 
 
+def test_a_bomb_behind_a_marker_without_a_length_is_refused() -> None:
+    bomb, small = with_size(jpeg(scene()), 30_000, 30_000), jpeg(scene(8, 8))
+    hidden = b"\xff\x01" + (len(bomb)).to_bytes(2, "big") + bomb[2:]
+    with pytest.raises(InputError, match="damaged"):
+        jpeg_size(small[:2] + hidden + small[2:])
+
+
 def test_a_picture_of_a_thousand_scans_is_refused() -> None:
     data = jpeg(scene(), progressive=True)
     first = data.index(b"\xff\xda")

@@ -228,16 +228,85 @@ def test_10000_malformed_messages_neither_crash_nor_stop_the_server(server, move
 
 
 def test_a_client_that_sends_too_fast_is_told_what_was_shed(movement):
-    with Server(frames_per_second=5.0, resume_seconds=4.0) as server:  # 20 frames at once, then 5 a second
+    with Server(frames_per_second=5.0, resume_seconds=4.0) as server:  # five seconds' worth at once, then 5 a second
         stream = Stream(server)
         stream.send(np.arange(100) / 20, movement[:100])
         notice = stream.read_until("notice", code="shed")
-        assert notice["count"] == 80
+        assert notice["count"] == 75
         assert "seq" not in notice
         stream.say({"type": "bye"})
         assert stream.read_to_end() == 1000
         assert stream.of("goodbye")[0]["seconds"] > 3  # what was left is spread over all of it
         assert server.backend.metrics.taken["gymspotter_notices_total", ("shed",)] == [1.0]
+
+
+def test_text_that_comes_too_fast_is_not_even_read(movement):
+    with Server(frames_per_second=5.0, resume_seconds=4.0) as server:  # 100 KiB of text at once, then 20 a second
+        stream = Stream(server)
+        padded = {"type": "frames", "t": [0.0], "joints": [movement[0].tolist()], "padding": " " * 50_000}
+        for _ in range(5):
+            stream.say(json.dumps(padded))
+        assert "padding" in stream.read_until("error")["detail"]
+        assert "left out" in stream.read_until("notice", code="shed")["text"]
+        stream.say({"type": "bye"})
+        assert stream.read_to_end() == 1000
+        assert len(stream.of("error")) == 2
+
+
+def test_who_waits_at_the_door_without_a_hello_makes_room(server, monkeypatch, movement):
+    monkeypatch.setattr("serve.streams.endpoint._AT_THE_DOOR", 5)
+    waiting = []
+    for number in range(8):
+        waiting.append(Stream(server, greet=False))
+        until(lambda seen=number + 1: server.do(lambda: len(server.streams._connections)) >= min(seen, 5))
+    assert played(Stream(server), movement[:60]).of("label")
+    assert [stream.read_to_end() for stream in waiting[:3]] == [4408] * 3
+    assert "no hello came" in waiting[0].messages[0]["detail"]
+    for stream in waiting:
+        stream.close()
+    until(lambda: server.do(lambda: len(server.streams._connections)) == 0)
+    assert server.do(lambda: len(server.streams._at_the_door)) == 0
+
+
+def test_a_hello_of_megabytes_is_refused(server):
+    stream = Stream(server, greet=False)
+    stream.say(json.dumps({"type": "hello", "protocol": 1, "layout": "h36m17", "padding": " " * 100_000}))
+    assert stream.read_to_end() == 1009
+    assert "65536 bytes" in stream.messages[0]["detail"]
+
+
+def test_a_session_that_a_defect_has_cut_can_be_resumed(server, movement, monkeypatch):
+    stream = Stream(server)
+    stream.send(np.arange(30) / 5, movement[:30])
+    stream.read_until("label")
+
+    def defect(*_):
+        raise ZeroDivisionError
+
+    with monkeypatch.context() as broken:
+        broken.setattr(type(server.streams.feed), "frames", defect)
+        stream.send(np.arange(30, 35) / 5, movement[30:35])
+        assert stream.read_to_end() == 1011
+    again = Stream(server, resume=stream.welcome["resume"])
+    assert again.welcome["resumed"]
+    assert again.welcome["received"] == pytest.approx(29 / 5)
+    again.say({"type": "bye"})
+    assert again.read_to_end() == 1000
+
+
+def test_a_resume_brings_no_more_frames_than_there_was_time_for(movement):
+    with Server(frames_per_second=0.1, resume_seconds=500.0) as server:
+        stream = Stream(server)
+        secret = stream.welcome["resume"]
+        held = server.do(lambda: server.backend.sessions.all_open()[0])
+        assert held.frames.left == pytest.approx(0.5, abs=0.1)
+        for _ in range(3):
+            stream.lose()
+            stream = Stream(server, resume=secret)
+            assert stream.welcome["resumed"]
+        stream.send(np.arange(25) / 5, movement[:25])
+        assert stream.read_until("notice", code="shed")["count"] >= 24
+        stream.close()
 
 
 def test_a_service_that_has_too_much_to_do_goes_on_without_some_answers(movement, monkeypatch):
