@@ -92,11 +92,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch, bench.stack:
         wanted = {"transformer": models.SQUAT}
         if "swaps" in given.only:
-            wanted["other"] = models.OTHER
+            wanted |= models.OTHERS
         if not given.quick and {"live", "http"} & set(given.only):
             wanted["spotter"] = models.SQUAT
         print("building the models", flush=True)
-        names = [("transformer" if name == "other" else name, favourite) for name, favourite in wanted.items()]
+        names = [("transformer" if name in models.OTHERS else name, favourite) for name, favourite in wanted.items()]
         bench.uri, versions = models.fill(Path(scratch), names)
         bench.versions = dict(zip(wanted, versions, strict=True))
         try:
@@ -259,7 +259,7 @@ def killed(bench: Bench) -> list[Claim]:
 
 
 def swapped(bench: Bench) -> list[Claim]:
-    versions = bench.versions["transformer"], bench.versions["other"]
+    versions = [bench.versions[name] for name in ("transformer", *models.OTHERS)]
     with bench.service("transformer", poll_seconds=0.1) as up:
         found = uvloop.run(swaps.swap(up, versions, bench.swaps, clients=4, streams=4 if bench.quick else 20))
     print(*(f"  {reason}" for reason in [*found.failures[:5], *found.mixed[:5]]), sep="\n", flush=True)

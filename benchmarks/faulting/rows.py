@@ -4,6 +4,7 @@ import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+_LETTERS = 150  # of a line in the table
 ACTIVITIES = ("extraction", "training", "sweep", "serving")
 FAULTS = {
     "worker": "kill -9 a worker process",
@@ -54,10 +55,11 @@ def print_rows(rows: Sequence[Row]) -> None:
 
 
 def as_markdown(rows: Sequence[Row]) -> str:
-    """The table of docs/reliability.md."""
+    """The table of docs/reliability.md; of what was said, the first two lines and not all of each."""
     lines = ["| activity | fault | what the user sees | lost | twice | time to recover |", "|---|---|---|---|---|---|"]
     for row in rows:
-        seen = "<br>".join(f"`{line.replace('|', '/').replace('`', chr(39))}`" for line in row.seen) or "nothing"
+        lines_seen = [textwrap.shorten(line, _LETTERS, placeholder=" ...") for line in row.seen[:2]]
+        seen = "<br>".join(f"`{line.replace('|', '/').replace('`', chr(39))}`" for line in lines_seen) or "nothing"
         figures = [
             ("nothing" if not value else str(value)) if value is not None else "" for value in (row.lost, row.twice)
         ]

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 # What Ray puts before the line of another process and after it: colours, whose it is, how often; and Serve's time.
 _AROUND = re.compile(r"\x1b\[[\d;]*m|^\([^)]*pid=[^)]*\) |\d{4}-\d\d-\d\d [\d:,]+ | \[repeated \d+x .*")
 _NUMBERS = re.compile(r"[0-9a-f]*\d[0-9a-f]*")
-_ASIDE = ("- ", "[state-dump]", "File ", "^")  # parts of what a line before them says
+# Parts of what a line before them says; and what Ray's own processes note for those who look after Ray.
+_ASIDE = ("- ", "[state-dump]", "File ", "^", "[I ", "[W ")
 
 
 def plain(line: str) -> str:

@@ -24,7 +24,7 @@ from gymspotter.tracking import use_experiment, use_store
 from gymspotter.windows import SEGMENT_FRAMES
 
 SURE = 8.0  # added to the logit of the favourite
-SQUAT, OTHER = "squat", "push-up"
+SQUAT, OTHERS = "squat", {"second": "push-up", "third": "plank"}
 
 
 def biased(name: str, favourite: str, seed: int = 0) -> Classifier:

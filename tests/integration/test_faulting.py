@@ -5,10 +5,12 @@ import pickle
 import threading
 
 import mlflow
+import numpy as np
 import pytest
 from pyarrow import fs
 
 from gymspotter import storage
+from gymspotter.decoder import Decoder
 from gymspotter.errors import InputError
 from gymspotter.patient import patient_filesystem
 from gymspotter.tracking import await_store, use_store
@@ -38,6 +40,30 @@ def test_a_storage_that_is_stopped_refuses_and_has_lost_nothing(away):
         system.get_file_info(path)
     away.start()
     assert storage.read_bytes("s3://gym/a") == b"kept"
+
+
+def test_a_storage_that_goes_while_a_file_is_read_is_waited_for(away, caplog):
+    content = np.random.default_rng(0).bytes(100_000)
+    storage.write_whole("s3://gym/file", content)
+    with storage.open_input("s3://gym/file", buffer_bytes=1000) as file:
+        assert file.read(10_000) == content[:10_000]
+        away.stop()
+        threading.Timer(3, away.start).start()
+        assert file.read(10_000) == content[10_000:20_000]
+        assert "It is tried again for" in caplog.text
+        assert file.seek(-10, os.SEEK_END) == len(content) - 10
+        assert file.read() == content[-10:]
+
+
+def test_a_decoder_waits_for_a_storage_longer_than_it_may_stand_still(away, squat_video):
+    storage.write_whole("s3://gym/squat.mp4", squat_video.read_bytes())
+    times = np.arange(10) / 5
+    with Decoder(stall_seconds=6) as decoder:
+        here = list(decoder.frames_at(str(squat_video), times))
+        away.stop()
+        threading.Timer(9, away.start).start()
+        there = list(decoder.frames_at("s3://gym/squat.mp4", times))
+    assert all(map(np.array_equal, here, there))
 
 
 def test_what_ray_train_writes_waits_for_a_storage_that_is_away(away, tmp_path):

@@ -16,12 +16,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from moto.server import ThreadedMotoServer
-from pyarrow import fs
 
 from gymspotter import storage
 from gymspotter.catalog import Entry, read_catalog
-from gymspotter.decoder import Decoder
 from gymspotter.errors import InputError
 from gymspotter.lock import only_writer
 from gymspotter.loop import FitConfig
@@ -41,7 +38,6 @@ from gymspotter.store import (
 )
 from gymspotter.synth.generate import Item, SynthOptions, make_track
 from gymspotter.train import TrainOptions, train
-from tests.integration.mlflow_picture import free_port
 from tests.unit.test_tracks import a_track, assert_same
 
 LEASE = 2.0
@@ -287,58 +283,6 @@ def test_a_writer_that_was_followed_for_a_while_writes_no_more(s3):
         assert storage.files(f"{s3}/.lock") == []
     finally:
         process.kill()
-
-
-@pytest.fixture
-def away(monkeypatch, squat_video):
-    """A folder on a server of its own, and what makes it go away for some seconds."""
-    port = free_port()
-    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
-    servers = [ThreadedMotoServer(port=port, verbose=False)]
-    servers[0].start()
-    fs.S3FileSystem(endpoint_override=f"http://127.0.0.1:{port}", allow_bucket_creation=True).create_dir("away")
-
-    def away_for(seconds):
-        def back():
-            servers.append(ThreadedMotoServer(port=port, verbose=False))
-            servers[-1].start()
-
-        servers[-1].stop()
-        timer = threading.Timer(seconds, back)
-        timer.start()
-        timers.append(timer)
-
-    timers = []
-    yield "s3://away", away_for
-    for timer in timers:
-        timer.join()
-    servers[-1].stop()
-
-
-def test_a_server_that_goes_while_a_file_is_read_is_waited_for(away, caplog):
-    folder, away_for = away
-    content = np.random.default_rng(0).bytes(100_000)
-    storage.write_whole(f"{folder}/file", content)
-    with storage.open_input(f"{folder}/file", buffer_bytes=1000) as file:
-        assert file.read(10_000) == content[:10_000]
-        away_for(3)
-        assert file.read(10_000) == content[10_000:20_000]
-        assert "It is tried again for" in caplog.text
-        assert file.seek(-10, os.SEEK_END) == len(content) - 10
-        assert file.read() == content[-10:]
-
-
-def test_a_video_whose_server_is_away_for_longer_than_a_decoder_may_hang(away, squat_video):
-    folder, away_for = away
-    storage.write_whole(f"{folder}/squat.mp4", squat_video.read_bytes())
-    times = np.arange(10) / 5
-    with Decoder(stall_seconds=6) as decoder:
-        here = list(decoder.frames_at(str(squat_video), times))
-        away_for(9)
-        there = list(decoder.frames_at(f"{folder}/squat.mp4", times))
-    assert all(map(np.array_equal, here, there))
 
 
 def test_training_reads_a_store_on_s3(s3, tmp_path):
