@@ -17,6 +17,7 @@ from faulting.said import shown
 from faulting.services import Services
 
 _PATIENCE = 900.0  # seconds for what should come about, on a machine that does other things as well
+ON_ITS_WAY = 1.0  # seconds in which what a killed process has sent away gets there
 _PROGRAM = str(Path(sys.executable).with_name("gymspotter"))
 
 Found = TypeVar("Found")

@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 
-from faulting.activity import Activity
+from faulting.activity import ON_ITS_WAY, Activity
 from faulting.nodes import Cluster, Node
 from faulting.rows import Row
 from faulting.said import plain
@@ -43,7 +43,6 @@ LOSS = "train_loss"
 TRIAL = "ray::ImplicitFunc"  # how a process that runs a trial calls itself
 _USUAL = re.compile("^(trial|finalist) |View (run|experiment) |RayTrainWorker|TrainController|PlacementGroup|model '")
 SILENT_STORAGE, SILENT_MLFLOW = 20.0, 60.0
-_ON_ITS_WAY = 1.0  # seconds in which what a killed process has sent to MLflow gets there
 
 
 @dataclass(kw_only=True)
@@ -186,7 +185,7 @@ FAULTS: dict[str, Callable[[_Sweep], tuple[str, float]]] = {
 def _all_go_on(sweep: _Sweep) -> float:
     """Seconds until all trials that were under way have come further than they were when something was killed."""
     began = time.monotonic()
-    time.sleep(_ON_ITS_WAY)
+    time.sleep(ON_ITS_WAY)
     since = sweep.running()
     sweep.job.seconds_until(lambda: sweep.goes_on(since))
     return time.monotonic() - began

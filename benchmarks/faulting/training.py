@@ -16,7 +16,7 @@ from pathlib import Path
 import mlflow
 import numpy as np
 
-from faulting.activity import Activity
+from faulting.activity import ON_ITS_WAY, Activity
 from faulting.nodes import Cluster, Node
 from faulting.rows import Row
 from faulting.said import surprising
@@ -122,13 +122,15 @@ def _undisturbed(cluster: Cluster, services: Services) -> _Recorded:
 def _kill_worker(training: _Training) -> tuple[str, float]:
     pid, node = next(iter(training.workers().items()))
     os.kill(pid, signal.SIGKILL)
-    return f"kill -9 of a worker on {node.name}", training.epochs_go_on()
+    time.sleep(ON_ITS_WAY)
+    return f"kill -9 of a worker on {node.name}", ON_ITS_WAY + training.epochs_go_on()
 
 
 def _kill_raylet(training: _Training) -> tuple[str, float]:
     node = next(iter(training.workers().values()))
     node.kill_raylet()
-    return f"{node.name} is gone for good", training.epochs_go_on()
+    time.sleep(ON_ITS_WAY)
+    return f"{node.name} is gone for good", ON_ITS_WAY + training.epochs_go_on()
 
 
 def _kill_driver(training: _Training) -> tuple[str, float]:
