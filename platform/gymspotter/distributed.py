@@ -70,6 +70,11 @@ class Workers:
             raise InputError(f"max-failures is {self.max_failures}: use 0 or more.")
         if not 0 < self.cpus_per_worker < float("inf"):
             raise InputError(f"cpus-per-worker is {self.cpus_per_worker:g}: use more than 0.")
+        if self.workers > 1 and 0 < self.gpus_per_worker < 1:  # NCCL takes each GPU for one worker only
+            raise InputError(
+                f"gpus-per-worker is {self.gpus_per_worker:g} and workers is {self.workers}, which cannot share a GPU: "
+                "use 1 of either."
+            )
 
 
 def fit_distributed(

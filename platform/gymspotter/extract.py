@@ -64,7 +64,7 @@ class ExtractOptions:
     estimator: str = "blazepose"
     """Pose estimator: blazepose (CPU), or mmpose (GPU or CPU)."""
     actors: int | None = None
-    """Worker processes; by default one per CPU of the cluster."""
+    """Worker processes; by default one per CPU that is up at the start: say it where nodes come with the work."""
     gpus_per_actor: float = 0.0
     """Share of a GPU that each worker process gets; 0 keeps it on the CPU."""
     fps: float = GRID_FPS

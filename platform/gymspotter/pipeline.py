@@ -27,8 +27,8 @@ from gymspotter.labelled import read_labelled
 from gymspotter.lock import only_writer
 from gymspotter.pipeline_options import STAGES, PipelineOptions
 from gymspotter.policy import Policy, read_policy
-from gymspotter.promote import judge, promote_judged
-from gymspotter.stages import Plain, Stages, digest
+from gymspotter.promote import REFUSED, judge, promote_judged
+from gymspotter.stages import GONE, Plain, Stages, digest
 from gymspotter.sweeps.options import TuneOptions
 from gymspotter.sweeps.report import ReportOptions, report
 from gymspotter.sweeps.space import Space, read_space
@@ -55,9 +55,9 @@ def pipeline(options: PipelineOptions) -> dict[str, Plain]:
 
 
 def pipeline_or_exit(options: PipelineOptions) -> None:
-    """The verb: exit status 1 where the challenger was refused."""
+    """The verb: exit status REFUSED where the challenger was refused."""
     if pipeline(options).get("gate", {}).get("verdict") == "refuse":
-        sys.exit(1)
+        sys.exit(REFUSED)
 
 
 class _Pipeline:
@@ -88,9 +88,13 @@ class _Pipeline:
             result = extract(options)
             return {"videos": result.videos, "tracks": result.tracks, "quarantined": result.quarantined}
 
-        return self.stages.run(
-            "extract", inputs, work, there=lambda _: storage.info(storage.join(options.out, NOTE)) is not None
-        )
+        def again(outputs: Plain) -> str:
+            if storage.info(storage.join(options.out, NOTE)) is None:
+                return GONE
+            # Not every fault is the video's: credentials, memory, a worker that died. What is there costs nothing.
+            return "what is in quarantine is tried again" if outputs["quarantined"] else ""
+
+        return self.stages.run("extract", inputs, work, again=again)
 
     @cached_property
     def _data(self) -> str:
@@ -118,14 +122,14 @@ class _Pipeline:
                 "challenger": next(iter(found.versions.values())),  # of the best Transformer, or else of all
             }
 
-        def there(outputs: Plain) -> bool:
+        def again(outputs: Plain) -> str:
             use_store(self.options.tracking_uri)
             try:
-                return bool(version_at(outputs["challenger"]))
+                return "" if version_at(outputs["challenger"]) else GONE
             except InputError:
-                return False
+                return GONE
 
-        return self.stages.run("tune", inputs, work, there=there)
+        return self.stages.run("tune", inputs, work, again=again)
 
     def _latest_sweep(self, name: str) -> TuneOptions:
         """The last sweep that was begun of these inputs, or the first; if it is to be done again, a further one."""

@@ -30,7 +30,8 @@ class PipelineOptions:
     estimator: str = ExtractOptions.estimator
     """Pose estimator: blazepose (CPU), or mmpose (GPU or CPU)."""
     actors: int | None = None
-    """Worker processes of the extraction; by default one per CPU of the cluster."""
+    """Worker processes of the extraction; by default one per CPU that is up at the start: say it where nodes
+    come with the work."""
     gpus_per_actor: float = 0.0
     """Share of a GPU that each of them gets."""
     map: dict[str, str] = field(default_factory=dict)

@@ -35,6 +35,8 @@ from gymspotter.store import read_tracks
 from gymspotter.tracking import use_store
 from gymspotter.windows import SEGMENT_FRAMES
 
+REFUSED = 3  # the exit status where the gate refuses the challenger; 1 is a crash, 2 bad input
+
 
 @dataclass(frozen=True, kw_only=True)
 class PromoteOptions:
@@ -141,10 +143,10 @@ def promote_judged(version: str, why: str, who: str = "") -> None:
 
 
 def promote_or_exit(options: PromoteOptions) -> None:
-    """The verb: exit status 1 where the challenger is refused."""
+    """The verb: exit status REFUSED where the challenger is refused."""
     evidence = promote(options)
     if evidence and not evidence.verdict.promote:
-        sys.exit(1)
+        sys.exit(REFUSED)
 
 
 def rollback(options: RollbackOptions) -> Move:

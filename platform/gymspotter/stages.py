@@ -17,6 +17,7 @@ from gymspotter.errors import InputError
 from gymspotter.lock import check_writer
 
 Plain = dict[str, Any]  # what JSON can say
+GONE = "what it made is gone"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +46,7 @@ class Stages:
         inputs: Plain,
         work: Callable[[], Plain],
         *,
-        there: Callable[[Plain], bool] = lambda outputs: True,
+        again: Callable[[Plain], str] = lambda outputs: "",
     ) -> Plain:
         """What comes of a stage: what came of it before, or else of ``work`` now.
 
@@ -53,12 +54,12 @@ class Stages:
             name: of the stage, and of its file.
             inputs: all that its outcome depends on.
             work: does it, and returns what later stages need to know.
-            there: whether what it made before, which its outputs tell of, is still there.
+            again: why it is run again although its inputs are the same, by its outputs (`GONE`); "" if it need not be.
         """
         inputs = json.loads(json.dumps(inputs))  # as they will be read again
         self._forced = self.forced(name)
         before = self.read(name)
-        why = self._why(before, inputs, there)
+        why = self._why(before, inputs, again)
         if before is not None and not why:
             self._say(f"{name}: nothing has changed since {before.ended}, passed over")
             return before.outputs
@@ -97,7 +98,7 @@ class Stages:
         except (ValueError, TypeError) as error:
             raise InputError(f"{place!r} is not a stage's record: remove it, and the stage is run again.") from error
 
-    def _why(self, before: Done | None, inputs: Plain, there: Callable[[Plain], bool]) -> str:
+    def _why(self, before: Done | None, inputs: Plain, again: Callable[[Plain], str]) -> str:
         """Why it has to be run; "" if it need not be."""
         if self._forced:
             return "asked for again"
@@ -106,7 +107,7 @@ class Stages:
         changed = sorted(k for k in {*before.inputs, *inputs} if before.inputs.get(k) != inputs.get(k))
         if changed:
             return f"{', '.join(changed)} changed"
-        return "" if there(before.outputs) else "what it made is gone"
+        return again(before.outputs)
 
     def _place(self, name: str) -> str:
         return storage.join(self.folder, f"{name}.json")

@@ -40,10 +40,13 @@ def is_page(path: str) -> bool:
     return path == "/" or path.startswith("/web/")
 
 
-def add_page(api: FastAPI, folder: Path = WEB, *, max_body_mb: int | None = None) -> None:
+def add_page(
+    api: FastAPI, folder: Path = WEB, *, max_body_mb: int | None = None, max_video_seconds: float | None = None
+) -> None:
     """Add `/`, `/web/settings.json` and `/web/...`: all that is in ``folder``.
 
-    The page refuses a larger upload than ``max_body_mb`` before it is sent.
+    The page refuses a larger upload than ``max_body_mb``, and a longer video than ``max_video_seconds``, before it is
+    sent.
 
     They are ordinary routes and no mounted application, so that requests are counted by route, and one that finds
     nothing is answered with a problem document as everywhere else.
@@ -60,6 +63,7 @@ def add_page(api: FastAPI, folder: Path = WEB, *, max_body_mb: int | None = None
             "version": __version__,
             "held": [name for name in EXERCISES if not is_counted(name)],
             "max_body_mb": max_body_mb,
+            "max_video_seconds": max_video_seconds,
         }
         return JSONResponse(content, headers=_headers(request, folder))
 

@@ -129,6 +129,8 @@ class PosesOut(BaseModel):
 
     layout: Annotated[str, Field(examples=[CANONICAL.name])]
     fps: Annotated[float, Field(examples=[5.0])]
+    width: Annotated[int, Field(description="Pixels of a picture, as it is shown.", examples=[640])]
+    height: Annotated[int, Field(examples=[480])]
     times: Annotated[list[float], Field(description="Seconds; one for each frame.", examples=[[0.0, 0.2]])]
     image_xy: Annotated[
         list[list[tuple[Share, Share] | None] | None],

@@ -47,11 +47,15 @@ _NO_FILE = "file is not an uploaded file: send it with a file name, as `curl -F 
 
 @dataclass(frozen=True, kw_only=True)
 class Skeletonised:
-    """The tracks of a video, whose spans without a person have none, and the whole video: seconds, frames sampled."""
+    """The tracks of a video, whose spans without a person have none, and the whole video: seconds, frames sampled, and
+    the size of its pictures in pixels, as they are shown.
+    """
 
     tracks: list[Track]
     seconds: float
     frames: int
+    width: int
+    height: int
 
 
 def skeletonise(
@@ -79,7 +83,8 @@ def skeletonise(
         InputError: it cannot be used, is too long or shows nobody; the sentence calls it ``name``.
     """
     try:
-        seconds = (decoder.probe(str(video)) if decoder else probe(video)).seconds
+        info = decoder.probe(str(video)) if decoder else probe(video)
+        seconds = info.seconds
         if seconds > max_seconds:
             raise InputError(
                 f"file {UPLOAD!r} is {_short(seconds)} s long: send at most {max_seconds:g} s, or use "
@@ -107,7 +112,7 @@ def skeletonise(
             )
     except InputError as error:
         raise InputError(str(error).replace(repr(UPLOAD), repr(name))) from error
-    return Skeletonised(tracks=tracks, seconds=seconds, frames=frames)
+    return Skeletonised(tracks=tracks, seconds=seconds, frames=frames, width=info.width, height=info.height)
 
 
 def _short(seconds: float) -> str:
@@ -231,7 +236,14 @@ def _poses(found: Skeletonised) -> dict[str, Any]:
         for row, inside in zip(xy_TJC.round(4).tolist(), inside_TJ, strict=True)
     ]
     times = [round(k / fps, 4) for k in range(found.frames)]
-    return {"layout": CANONICAL.name, "fps": fps, "times": times, "image_xy": frames}
+    return {
+        "layout": CANONICAL.name,
+        "fps": fps,
+        "width": found.width,
+        "height": found.height,
+        "times": times,
+        "image_xy": frames,
+    }
 
 
 def _sets(labelled: Sequence[LabelledSegment], found: Skeletonised) -> list[dict[str, Any]]:

@@ -1,6 +1,8 @@
 /** The service's HTTP API. A token, where one is needed, is asked for once and kept until the tab is closed. */
 
 const KEY = "gymspotter-token";
+// Kept here too, because a browser may refuse a page any storage; with it the token outlives a reload.
+let held = stored();
 let asking = null;
 
 /** A problem document (RFC 9457) as an error: `detail` is one sentence that says what to do. */
@@ -23,7 +25,7 @@ export class ProblemError extends Error {
 
 /** The token to send, or null. */
 export function token() {
-  return sessionStorage.getItem(KEY);
+  return held;
 }
 
 /** How a token is asked for: `app.js` gives the dialog. */
@@ -36,7 +38,7 @@ export function askWith(ask) {
 export function askToken(sentence) {
   asking ??= dialog(sentence)
     .then((given) => {
-      if (given) sessionStorage.setItem(KEY, given);
+      if (given) keep(given);
       return given;
     })
     .finally(() => (asking = null));
@@ -67,4 +69,21 @@ export function streamUrl() {
 /** The header that carries the token. */
 export function authorization() {
   return token() ? { Authorization: `Bearer ${token()}` } : {};
+}
+
+function stored() {
+  try {
+    return sessionStorage.getItem(KEY);
+  } catch {
+    return null;
+  }
+}
+
+function keep(given) {
+  held = given;
+  try {
+    sessionStorage.setItem(KEY, given);
+  } catch {
+    // It has to be given again after a reload.
+  }
 }

@@ -4,6 +4,8 @@ import * as api from "./api.js";
 import { h, replace, statePanel } from "./dom.js";
 
 const VIEWS = ["live", "upload", "model"];
+// All at once: a browser remembers which module could not be loaded, and only a page that is loaded anew asks for it again.
+const modules = Promise.all(VIEWS.map((name) => import(`./${name}/view.js`))).catch((error) => (console.warn(error), null));
 const mounted = new Map();
 let context = null;
 let current = null;
@@ -36,10 +38,14 @@ async function show(name) {
 /** A view, or null if it could not be begun; then its section says so, and how to try again. */
 async function mount(name) {
   const root = document.getElementById(name);
+  const loaded = await modules;
+  if (!loaded) {
+    const text = "Parts of the page could not be loaded. See that the service runs and that you are connected, then load it anew.";
+    return failed(root, text, { label: "Reload the page", run: () => location.reload() });
+  }
   try {
     context ??= await begin();
-    const { mount: build } = await import(`./${name}/view.js`);
-    return await build(root, context);
+    return await loaded[VIEWS.indexOf(name)].mount(root, context);
   } catch (error) {
     console.warn(error);
     const again = () => {
@@ -51,17 +57,29 @@ async function mount(name) {
     const text =
       error instanceof api.ProblemError
         ? error.detail
-        : "The page could not be loaded whole. See that the service runs and that you are connected, then try again.";
-    root.dataset.state = "failed";
-    replace(root, statePanel({ kind: "error", title: "This does not work yet", text, actions: [{ label: "Try again", run: again, primary: true }] }));
-    return null;
+        : "The service cannot be reached. See that it runs and that you are connected, then try again.";
+    return failed(root, text, { label: "Try again", run: again });
   }
+}
+
+/** In a view's place: why it is not there, and the button that may help. */
+function failed(root, text, action) {
+  root.dataset.state = "failed";
+  replace(root, statePanel({ kind: "error", title: "This does not work yet", text, actions: [{ ...action, primary: true }] }));
+  return null;
 }
 
 /** What all views need of the service. */
 async function begin() {
   const [{ layouts }, pageSettings] = await Promise.all([api.getJson("/v1/layouts"), api.getJson("/web/settings.json")]);
-  return { api, layouts, pageSettings };
+  return { api, layouts, pageSettings, running };
+}
+
+/** Say in the navigation whether a live session runs: its camera looks on while another view is shown. */
+function running(on) {
+  const link = document.querySelector("nav a[href='#live']");
+  link.toggleAttribute("data-running", on);
+  replace(link, "Live", on && h("span", {}, ", running"));
 }
 
 /** The token that the visitor gives, or null. */

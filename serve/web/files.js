@@ -11,7 +11,8 @@ export function toTable(columns, rows) {
 
 /** Let the browser save text as a file. */
 export function save(text, name, type) {
-  const url = URL.createObjectURL(new Blob([text], { type }));
+  // Excel reads a CSV without this mark in the machine's old code page.
+  const url = URL.createObjectURL(new Blob([type === "text/csv" ? "\ufeff" : "", text], { type }));
   const link = document.createElement("a");
   link.href = url;
   link.download = name;

@@ -32,6 +32,8 @@ class ScriptedStream:
         self._page = page
         self._route: WebSocketRoute | None = None
         self._seq = 0
+        self.pictures = 0  # that have their poses
+        self.late = 0.0  # seconds before the picture that its pose is of
         page.route_web_socket("**/v1/stream", self._opened)
 
     def _opened(self, route: WebSocketRoute) -> None:
@@ -40,7 +42,9 @@ class ScriptedStream:
         def heard(message: str | bytes) -> None:
             if isinstance(message, bytes):
                 (t,) = struct.unpack_from("<d", message, 4)
-                route.send(json.dumps({"type": "pose", "t": t, "image_xy": _STANDING, "scores": [1.0] * 17}))
+                pose = {"type": "pose", "t": t - self.late, "image_xy": _STANDING, "scores": [1.0] * 17}
+                route.send(json.dumps(pose))
+                self.pictures += 1
             elif json.loads(message)["type"] == "bye":
                 self._route = None
                 route.send(json.dumps({"type": "goodbye", "seq": self._seq + 1, "seconds": 12.0, "sets": []}))

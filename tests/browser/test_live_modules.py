@@ -179,6 +179,12 @@ def test_a_set_whose_start_was_passed_over_is_counted_all_the_same(run: Run) -> 
     assert shown["all"][-1]["exercise"] == "squat"
 
 
+def test_a_session_begins_with_its_service_however_long_that_was_waited_for(run: Run) -> None:
+    seen = [{"type": "seen", "t": t, "person": True} for t in (1.0, 600.0)]
+    assert run(REPLAY, [*seen, OPEN])["state"]["first"] is None
+    assert run(REPLAY, [seen[0], OPEN, WELCOME, seen[1]])["state"]["first"] == 600.0
+
+
 def test_a_new_span_of_the_timeline_goes_over_what_was_there(run: Run) -> None:
     spans = run("""async () => {
       const { paint } = await import("/web/live/session.js");
@@ -201,6 +207,31 @@ def test_a_file_of_the_sets_has_times_from_the_first_picture(run: Run) -> None:
       return csv(table({ first: 100, sets, held: ["plank"] }));
     }""")
     assert text == "set,exercise,start,end,repetitions\r\n1,squat,2.4,18,6\r\n2,plank,30,50,\r\n"
+
+
+@pytest.mark.parametrize(("told", "seconds"), [(64.5, 64.5), (None, 60.3)])
+def test_a_session_is_saved_with_its_length_whether_there_was_a_goodbye_or_not(
+    run: Run, told: float | None, seconds: float
+) -> None:
+    saved, table = run(
+        """async (seconds) => {
+          const { begin } = await import("/web/live/session.js");
+          const { summaryPanel } = await import("/web/live/summary.js");
+          const blobs = [];
+          const make = URL.createObjectURL;
+          URL.createObjectURL = (blob) => (blobs.push(blob), make.call(URL, blob));
+          const sets = [{ exercise: "squat", since: 102, until: 118, repetitions: 6 }];
+          const panel = summaryPanel({ ...begin(), version: "7", first: 100, last: 160.26, sets, seconds });
+          const buttons = [...panel.querySelectorAll("button")];
+          for (const button of buttons.filter((one) => one.textContent.startsWith("Save"))) button.click();
+          URL.createObjectURL = make;
+          const [csv, json] = await Promise.all(blobs.map((blob) => blob.arrayBuffer()));
+          return [JSON.parse(new TextDecoder().decode(json)), [...new Uint8Array(csv)]];
+        }""",
+        told,
+    )
+    assert (saved["model_version"], saved["seconds"], len(saved["sets"])) == ("7", seconds, 1)
+    assert bytes(table).startswith(b"\xef\xbb\xbfset,exercise")  # or Excel takes it for the machine's old code page
 
 
 # Streams, with the service's real end.
@@ -398,22 +429,34 @@ def test_what_was_not_saved_is_sent_again_one_pose_at_a_time(run: Run) -> None:
     assert counts["kept"] == 8  # from 5 on
 
 
-def test_a_session_that_is_gone_begins_anew_with_what_no_label_spoke_of(run: Run) -> None:
-    times, seen = play(
-        run,
-        """
+@pytest.mark.parametrize("code", [1006, 4413])
+def test_a_session_that_is_gone_begins_anew_with_what_no_label_spoke_of(run: Run, code: int) -> None:
+    script = """
         const stream = begun({ poses: false });
         sockets[0].welcome();
         for (let t = 1; t <= 10; t++) stream.sendPicture(t, jpeg);
         sockets[0].hear({ type: "label", seq: 9, t: 8, saved: null });
-        sockets[0].onclose({ code: 1006 });
+        sockets[0].onclose({ code: CODE });
         await pass(0.5);
         sockets[1].welcome({ resume: "other" });
         sockets[1].hear({ type: "label", seq: 1, t: 9, saved: null });
-        return [sockets[1].times, events.filter((event) => event.type === "label").map((event) => event.seq)];""",
-    )
+        return [sockets[1].times, events.filter((event) => event.type === "label").map((event) => event.seq)];"""
+    times, seen = play(run, script.replace("CODE", str(code)))
     assert times == [9, 10]
     assert seen == [9, 1]
+
+
+def test_a_service_that_had_no_place_for_minutes_gets_the_latest_seconds_only(run: Run) -> None:
+    times = play(
+        run,
+        """
+        const stream = begun({ poses: false });
+        for (let t = 0; t <= 120; t += 0.2) stream.sendPicture(t, jpeg);
+        sockets[0].welcome();
+        return sockets[0].times;""",
+    )
+    assert min(times) > 107
+    assert max(times) > 119
 
 
 def test_events_seen_before_are_passed_over(run: Run) -> None:

@@ -51,7 +51,7 @@ def run(browser: Any) -> Iterator[Run]:
     with modules_alone() as address:
         page = browser.new_page()
         page.goto(address)
-        names = json.dumps(["../colours", "../format", "send", "words", "download", "player", "timeline", "view"])
+        names = json.dumps(["../colours", "../format", "send", "words", "download", "player", "refusal", "timeline"])
         load = f"Object.assign(m, ...await Promise.all({names}.map((name) => import(`/web/upload/${{name}}.js`))))"
         yield lambda body, x=None: page.evaluate(f"async (x) => {{ const m = {{}}; {load}; {body} }}", x)
         page.close()
@@ -299,7 +299,9 @@ def test_a_video_from_being_sent_to_its_timeline(browser: Any, service: Service,
         with page.expect_download() as download:
             root.get_by_role("button", name="Save CSV").click()
         assert download.value.suggested_filename == f"{squat_video.stem}.csv"
-        assert download.value.path().read_text().splitlines()[1].startswith(f"{squat_video.name},set,0,")
+        text = download.value.path().read_text()
+        assert text.startswith("\ufeffvideo,kind,")  # or Excel takes it for the machine's old code page
+        assert text.splitlines()[1].startswith(f"{squat_video.name},set,0,")
 
 
 def test_what_the_service_refuses_is_said_in_its_own_words(browser: Any, service: Service, tmp_path: Path) -> None:
@@ -344,12 +346,24 @@ def test_what_is_too_large_is_not_even_sent(browser: Any, service: Service, tmp_
         assert asked == []
 
 
+def test_what_is_too_long_is_not_even_sent(browser: Any, service: Service, squat_video: Path) -> None:
+    told = {"video_stays_here": False, "held": [], "max_body_mb": 1, "max_video_seconds": 4}
+    with upload_view(browser, service.url, told) as (page, root):
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        root.locator("input[type=file]").set_input_files(squat_video)
+        expect(root).to_contain_text(f"“{squat_video.name}” is 0:06 long, and the service takes 0:04")
+        expect(root).to_have_attribute("data-state", "idle")
+        assert [url for url in asked if "classify" in url] == []
+
+
 def test_an_answer_that_breaks_off_and_a_video_that_cannot_be_played(
     browser: Any, service: Service, tmp_path: Path
 ) -> None:
     video = tmp_path / "odd.mp4"
     video.write_bytes(b"nothing that a browser plays")
-    poses = {"layout": "h36m17", "fps": 5, "times": [0], "image_xy": [[[k / 17, k / 17] for k in range(17)]] * 200}
+    image_xy = [[[k / 17, k / 17] for k in range(17)]] * 200
+    poses = {"layout": "h36m17", "fps": 5, "width": 480, "height": 640, "times": [0], "image_xy": image_xy}
     whole = (
         f'event: progress\ndata: {{"share": 0.5}}\n\nevent: result\ndata: {json.dumps(RESULT | {"poses": poses})}\n\n'
     )
@@ -364,6 +378,14 @@ def test_an_answer_that_breaks_off_and_a_video_that_cannot_be_played(
         expect(root).to_contain_text("The service went away before it had answered")
         root.get_by_role("button", name="Try again").click()
         expect(root.locator(".player[data-playable=false]")).to_contain_text("on a plain background")
+        stage = root.locator(".stage").bounding_box()
+        assert stage["width"] / stage["height"] == pytest.approx(3 / 4, abs=0.01)  # of the pictures, not of any screen
+        lowest = """(canvas) => {
+          const { width, height } = canvas;
+          const { data } = canvas.getContext("2d").getImageData(0, 0, width, height);
+          return data.findLastIndex((value) => value > 0) / (4 * width * height);
+        }"""
+        assert root.locator(".stage canvas").evaluate(lowest) > 0.85
         assert [bar.get_attribute("data-standing") for bar in root.locator(".bar").all()] == [
             "sure", "unsure", "sure", "sure", "unknown", "unsure", "sure"
         ]  # fmt: skip

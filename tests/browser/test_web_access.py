@@ -115,6 +115,113 @@ def half_way(skeletons, go_on):
     return halted
 
 
+def test_the_picture_is_in_view_where_the_button_does_not_fit_below_it(camera_browser, web_quick):
+    """A phone whose browser shows its bars; who presses Start has scrolled down to it."""
+    with before_camera(camera_browser, web_quick.url, viewport={"width": 390, "height": 664}) as visit:
+        stream = ScriptedStream(visit.page)
+        visit.start()
+        stream.welcome()
+        visit.wait("live")
+        expect(visit.root.get_by_role("button", name="Stop")).to_be_focused()
+        masthead, frame, counter = (
+            visit.page.locator(name).bounding_box() for name in (".masthead", ".live-frame", ".live-counter")
+        )
+        assert masthead["y"] + masthead["height"] <= frame["y"]
+        assert frame["y"] + frame["height"] <= 664
+        assert frame["y"] < counter["y"]
+        assert visit.faults == []
+
+
+def test_poses_of_long_ago_are_not_drawn_over_the_picture_of_now(camera_browser, web_quick):
+    drawn = """(canvas) => {
+      const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+      return data.some((value) => value > 0);
+    }"""
+    with before_camera(camera_browser, web_quick.url) as visit:
+        stream = ScriptedStream(visit.page)
+        stream.late = 10.0
+        visit.start()
+        stream.welcome()
+        canvas = visit.wait("live").root.locator(".live-frame canvas")
+        while stream.pictures < 3:
+            visit.page.wait_for_timeout(50)
+        visit.page.wait_for_timeout(200)
+        assert not canvas.evaluate(drawn)
+        stream.late = 0.0
+        for _ in range(100):
+            if canvas.evaluate(drawn):
+                break
+            visit.page.wait_for_timeout(100)
+        else:
+            pytest.fail("no skeleton was drawn")
+        assert visit.faults == []
+
+
+def test_a_session_is_not_forgotten_while_another_view_is_shown(camera_browser, web_quick):
+    with before_camera(camera_browser, web_quick.url, viewport={"width": 320, "height": 640}) as visit:
+        stream = ScriptedStream(visit.page)
+        visit.start()
+        stream.welcome()
+        visit.wait("live")
+        link = visit.page.get_by_role("navigation").get_by_role("link")
+        visit.view("upload").wait("idle").check_all("idle")
+        visit.page.set_viewport_size({"width": 320, "height": 640})
+        visit.check("narrow")
+        assert link.first.text_content() == "Live, running"
+        stream.close(4403)
+        expect(link.first).to_have_text("Live")
+        expect(visit.page.locator("#announcer")).to_have_text("Live: The session has ended.")
+        assert visit.faults == []
+
+
+def test_the_figure_can_be_paused(web_browser, web_quick):
+    with Visit(web_browser, web_quick.url) as visit:
+        visit.view("live").wait("idle")
+        canvas = visit.root.locator(".live-figure canvas")
+
+        def moves():
+            before = canvas.evaluate("(canvas) => canvas.toDataURL()")
+            visit.page.wait_for_timeout(400)
+            return canvas.evaluate("(canvas) => canvas.toDataURL()") != before
+
+        visit.root.get_by_role("button", name="Pause the figure").wait_for()
+        assert moves()
+        visit.press("Pause the figure")
+        assert not moves()
+        visit.view("model").view("live")
+        assert not moves(), "it stays so"
+        visit.press("Play the figure")
+        assert moves()
+        assert visit.faults == []
+
+
+def test_a_page_that_was_not_loaded_whole_says_so_and_loads_anew(web_browser, web_quick):
+    with Visit(web_browser, web_quick.url) as visit:
+        visit.page.route("**/web/model/scores.js", lambda route: route.abort())
+        visit.view("live").wait("failed")
+        visit.check("not whole")
+        visit.page.unroute("**/web/model/scores.js")
+        visit.press("Reload the page")
+        visit.wait("idle")
+        visit.view("model").wait("ready")
+        assert visit.faults == []
+
+
+def test_a_pose_model_that_does_not_start_says_why(camera_browser, web_quick):
+    settings = {"video_stays_here": True, "held": []}
+    with before_camera(camera_browser, web_quick.url) as visit:
+        visit.page.route("**/web/settings.json", lambda route: route.fulfill(json=settings))
+        visit.page.add_init_script("delete globalThis.WebAssembly")
+        visit.view("live").wait("idle")
+        visit.root.get_by_label("On this device").check()
+        visit.press("Start")
+        visit.wait("failed")
+        expect(visit.root.get_by_role("alert")).to_contain_text(
+            "This browser cannot estimate poses by itself: update it"
+        )
+        assert visit.faults == []
+
+
 def test_without_a_camera_the_page_says_what_to_do(web_browser, web_quick):
     with Visit(web_browser, web_quick.url) as visit:
         visit.start().check_all("no-camera")
@@ -202,6 +309,35 @@ def test_a_token_is_asked_for_and_used(camera_browser, squat_video, tmp_path):
         assert visit.faults == []
 
 
+def test_a_token_is_used_where_the_browser_keeps_nothing_for_the_page(web_browser, tmp_path):
+    tokens = tmp_path / "tokens.yaml"
+    token = new_token(tokens)
+    with serving(tokens=tokens) as service, Visit(web_browser, service.url) as visit:
+        refuse = "get() { throw new DOMException('Access is denied.', 'SecurityError'); }"
+        visit.page.add_init_script(f"Object.defineProperty(window, 'sessionStorage', {{ {refuse} }})")
+        visit.view("model")
+        dialog = visit.page.get_by_role("dialog")
+        dialog.get_by_label("Token").fill(token)
+        visit.page.keyboard.press("Enter")
+        visit.wait("ready")
+        expect(dialog).to_have_count(0)
+        assert visit.faults == []
+
+
+def test_whose_places_are_taken_is_told(camera_browser, tmp_path):
+    tokens = tmp_path / "tokens.yaml"
+    token = new_token(tokens, "--sessions", "0")
+    with serving(tokens=tokens) as service, before_camera(camera_browser, service.url) as visit:
+        visit.view("live")
+        visit.page.get_by_role("dialog").get_by_label("Token").fill(token)
+        visit.page.keyboard.press("Enter")
+        visit.start().wait("full")
+        expect(visit.root).to_contain_text(
+            "Page has 0 sessions open, as many as it may: end one of them first. It is tried"
+        )
+        assert visit.faults == []
+
+
 def test_who_has_no_token_may_cancel_and_try_again(web_browser, tmp_path):
     tokens = tmp_path / "tokens.yaml"
     new_token(tokens)
@@ -236,9 +372,9 @@ def test_the_page_may_load_nothing_from_elsewhere(web_browser, web_quick):
         assert refused == [["connect-src", "img-src", "script-src-elem", "script-src-elem", "style-src-elem"], False]
 
 
-def new_token(path):
+def new_token(path, *words):
     """A token for the page, in a file of tokens."""
-    command = [GYMSPOTTER, "token", "page", "--file", str(path)]
+    command = [GYMSPOTTER, "token", "page", "--file", str(path), *words]
     return re.search(r"\S{30,}", subprocess.run(command, capture_output=True, text=True, check=True).stdout)[0]
 
 

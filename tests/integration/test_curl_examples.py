@@ -110,7 +110,8 @@ def test_a_command_of_the_page_gets_the_answer_that_it_promises(command, url, fo
     elif "/v1/exercises" in command:
         assert len(ExercisesResponse.model_validate_json(text).exercises) == 22
     elif "/web/settings.json" in command:
-        assert set(json.loads(text)) == {"video_stays_here", "version", "held", "max_body_mb"}
+        limits = {"max_body_mb", "max_video_seconds"}
+        assert set(json.loads(text)) == {"video_stays_here", "version", "held"} | limits
     elif "/v1/model" in command:
         assert ModelResponse.model_validate_json(text).model_version == "7"
     elif "/openapi.json" in command:

@@ -125,3 +125,11 @@ def test_a_killed_driver_s_training_goes_on_where_it_was(sides, tmp_path):
 def test_bad_options_name_their_field(field, value):
     with pytest.raises(InputError, match=field.replace("_", "-")):
         Workers(**{field: value})
+
+
+def test_workers_that_share_batches_do_not_share_a_gpu():
+    """NCCL would refuse them, after the cluster has started a node for each."""
+    with pytest.raises(InputError, match=r"gpus-per-worker is 0\.5 and workers is 2"):
+        Workers(workers=2, gpus_per_worker=0.5)
+    for workers, gpus in ((1, 0.5), (2, 1), (2, 0)):
+        Workers(workers=workers, gpus_per_worker=gpus)

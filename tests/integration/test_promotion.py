@@ -16,7 +16,7 @@ from gymspotter.errors import InputError
 from gymspotter.labels import EXERCISES
 from gymspotter.loop import FitConfig
 from gymspotter.models import MODELS, build
-from gymspotter.promote import HistoryOptions, PromoteOptions, RollbackOptions, promote, rollback, show_history
+from gymspotter.promote import REFUSED, HistoryOptions, PromoteOptions, RollbackOptions, promote, rollback, show_history
 from gymspotter.skeleton import CANONICAL
 from gymspotter.store import read_tracks, write_tracks
 from gymspotter.synth.generate import Item, SynthOptions, make_track
@@ -78,7 +78,7 @@ def test_a_worse_challenger_is_refused_and_the_reasons_are_kept(asked, gym):
     promote(replace(asked, challenger="2"))
     with pytest.raises(SystemExit) as ended:
         main(["promote", gym.fresh, "--challenger", "3", "--tracking-uri", gym.uri])
-    assert ended.value.code == 1
+    assert ended.value.code == REFUSED == 3
     assert version_at(CHAMPION) == "2"
     version = mlflow.MlflowClient().get_model_version(MODEL_NAME, "3")
     assert version.tags["gate.verdict"] == "refuse"

@@ -8,6 +8,7 @@ import pytest
 from pyarrow import fs
 
 from gymspotter import storage
+from gymspotter.promote import REFUSED
 from gymspotter.store import read_quarantine, read_tracks
 from gymspotter.synth.generate import Item, SynthOptions, make_video
 from tests.integration.mlflow_picture import mlflow_server, wait_until
@@ -111,8 +112,8 @@ def test_two_jobs_at_once_and_a_sweep_of_all_that_follows(cluster, server, video
     assert b"Leaderboard" in storage.read_bytes("s3://gym/reports/small.html")
     judged.ended()
     assert "version 2 against the champion, version 1" in judged.log
-    # The verb tells a refusal (1) from bad input (2); `ray job submit` says 1 of both.
-    assert judged.info()["driver_exit_code"] == (1 if "it is refused" in judged.log else 0)
+    # The verb tells a refusal (3) from bad input (2); `ray job submit` says 1 of both.
+    assert judged.info()["driver_exit_code"] == (REFUSED if "it is refused" in judged.log else 0)
     rolled = cluster.submit("jobs/rollback.py", "--to", "2", "--why", "to see whether it goes", "--who", "the tests")
     assert "rollback: 1 -> 2 by the tests" in rolled.succeeded()
     log = cluster.submit("jobs/history.py", "--json").succeeded()
@@ -215,7 +216,7 @@ def test_the_pipeline(cluster, videos, skeletons):
     words = ("jobs/pipeline.py", videos, "--out", "s3://gym/pipeline", "--also", skeletons, "--models", "mlp")
     job = cluster.submit(*words, "--trials", "2", "--epochs", "2", *FINALS, "--held-out", "0.3")
     job.ended()
-    assert job.info()["driver_exit_code"] == (1 if "it is refused" in job.log else 0), job.log
+    assert job.info()["driver_exit_code"] == (REFUSED if "it is refused" in job.log else 0), job.log
     names = {storage.name(place).removesuffix(".json") for place in storage.files("s3://gym/pipeline/stages")}
     assert names >= {"extract", "tune", "evaluate", "gate", "promote"}
 

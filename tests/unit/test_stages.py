@@ -5,7 +5,7 @@ import json
 import pytest
 
 from gymspotter.errors import InputError
-from gymspotter.stages import Stages
+from gymspotter.stages import GONE, Stages
 
 
 @pytest.fixture(params=["disk", "s3"])
@@ -49,10 +49,11 @@ def test_what_changed_is_named(folder):
 
 
 def test_a_stage_whose_product_is_gone_is_run_again(folder):
-    work = Work()
+    work, said = Work(), []
     for _ in range(2):
-        Stages(folder).run("extract", {}, work, there=lambda outputs: outputs["made"] == 2)
+        Stages(folder, say=said.append).run("extract", {}, work, again=lambda outputs: GONE)
     assert work.times == 2
+    assert said[2] == f"extract: {GONE}"
 
 
 def test_one_that_is_stopped_half_way_is_not_done(folder):

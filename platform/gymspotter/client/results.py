@@ -65,13 +65,16 @@ class VideoPoses:
 
     ``times`` are the frames' seconds from the video's start. For each of them ``image_xy`` has the joints of
     ``layout``, as (x, y) in shares of the picture's width and height from its upper left corner; None is a joint that
-    is not seen in the picture, or a frame without anybody.
+    is not seen in the picture, or a frame without anybody. ``width`` and ``height`` are those of a picture in pixels,
+    as it is shown; None from a service before they were told.
     """
 
     layout: str
     fps: float
     times: tuple[float, ...]
     image_xy: tuple[tuple[tuple[float, float] | None, ...] | None, ...]
+    width: int | None = None
+    height: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,15 @@
-/** Keeps a phone's screen from going dark, where the browser lets a page do so. */
+/** Whether the page is seen: it keeps a phone's screen from going dark, and tells how long it was hidden. */
+
+/** Call `back(seconds)` whenever the page is seen again after it was hidden for so long. */
+export function whenBack(back) {
+  let since = null;
+  document.addEventListener("visibilitychange", () => {
+    if (document.hidden) since = performance.now();
+    else if (since !== null) back((performance.now() - since) / 1000);
+  });
+}
+
+/** Keeps the screen on, where the browser lets a page do so. */
 export class Awake {
   #lock = null;
   #wanted = false;

@@ -55,7 +55,7 @@ export class Outbox {
     this.#kept = this.#kept.filter(held);
   }
 
-  /** The session is gone and labels spoke of the frames up to `labelled`: a new one gets the later ones. */
+  /** A session begins: it gets the latest frames, but those up to `labelled`, of which labels of the one before it spoke. */
   restart(labelled) {
     const all = [...this.#kept, ...this.#waiting];
     const from = Math.max(labelled ?? -Infinity, (all.at(-1)?.t ?? 0) - NEW_SESSION_SECONDS);

@@ -6,6 +6,7 @@ import { allSets, hintAt, isHeld, screen, timer, total } from "./session.js";
 import { Timeline } from "./timeline.js";
 
 const SETS_SHOWN = 30;
+const AGAIN = "It is tried again by itself every few seconds.";
 
 /** What the states of a running session say, and what can be done. `act` names the button's action. */
 const NOTICES = {
@@ -19,7 +20,7 @@ const NOTICES = {
     act: "Try now",
   },
   unreachable: { kind: "warn", title: "The service does not answer", text: "See that it runs and that you are connected. It is tried again by itself.", act: "Try now" },
-  full: { kind: "warn", title: "All places are taken", text: "The service has as many sessions as it can hold, or is about to start. It is tried again by itself every few seconds.", act: "Try now" },
+  full: { kind: "warn", title: "All places are taken", text: `The service has as many sessions as it can hold, or is about to start. ${AGAIN}`, act: "Try now" },
   overloaded: {
     kind: "warn",
     title: "The service is behind",
@@ -32,7 +33,7 @@ const NOTICES = {
 export class Panel {
   #fields = {};
   #timeline = new Timeline();
-  #told = null; // which notice is shown
+  #told = null; // which notice is shown, and why
   #setsTold = "";
 
   /** @param {{stop: () => void, retry: () => void, exercises: () => void}} actions */
@@ -117,7 +118,9 @@ export class Panel {
     const hint = hintAt(session, now);
     f.hint.hidden = !hint;
     put(f.hint, hint ?? "");
-    this.#notify(waiting ?? (state === "lost" && !session.welcomed ? "unreachable" : state));
+    const notice = waiting ?? (state === "lost" && !session.welcomed ? "unreachable" : state);
+    // Whose places are taken only the service knows: they may be those of one token.
+    this.#notify(notice, notice === "full" ? session.detail : "");
     this.#showSets(session, now);
   }
 
@@ -147,10 +150,11 @@ export class Panel {
     this.#fields.counter.classList.toggle("held", Boolean(held));
   }
 
-  #notify(name) {
-    if (name === this.#told) return;
-    this.#told = name;
+  #notify(name, why) {
+    if (`${name} ${why}` === this.#told) return;
+    this.#told = `${name} ${why}`;
     const { act, ...what } = NOTICES[name] ?? {};
+    if (why) what.text = `${title(why)} ${AGAIN}`;
     const run = name === "unknown" ? this.actions.exercises : this.actions.retry;
     const hadFocus = this.notice.contains(document.activeElement);
     replace(this.notice, what.title ? statePanel({ ...what, actions: act ? [{ label: act, run }] : [] }) : null);

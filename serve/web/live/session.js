@@ -27,6 +27,7 @@ export function begin(held = []) {
     held,
     ...NOTHING_SEEN, // `state` is what was told of the movement: waiting, exercise, unknown, no_person
     connection: "idle",
+    detail: "", // why it is so, if the service said
     welcomed: false,
     sessions: 0, // how many the service opened; more than one if it forgot one
     version: null,
@@ -50,15 +51,16 @@ export function reduce(state, event) {
 }
 
 const changes = {
-  connection: (state, { state: connection }) => ({
+  connection: (state, { state: connection, detail = "" }) => ({
     connection,
+    detail,
     overloaded: connection === "open" && state.overloaded,
   }),
 
   overloaded: (state, { on }) => ({ overloaded: on }),
 
   seen: (state, { t, person }) => ({
-    first: state.first ?? t,
+    first: state.welcomed ? (state.first ?? t) : null, // what a service is waited for is no time of the session
     last: t,
     emptySince: person ? null : (state.emptySince ?? t),
   }),

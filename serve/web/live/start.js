@@ -68,19 +68,21 @@ function choice(legend, name, chosen, options) {
   );
 }
 
-/** A figure that exercises, with its counter, as a session looks. It is decoration: nothing is lost without it. */
+/** A figure that exercises, with its counter, as a session looks. It is decoration, and can be paused: nothing is lost without it. */
 export class Preview {
   #canvas = h("canvas", {});
   #name = h("span", { class: "live-figure-name" });
   #count = h("span", { class: "live-figure-count" }, "0");
-  #animation = new Animation();
+  #button = h("button", { type: "button", class: "button", onclick: () => this.#animation.play(!this.#animation.playing) });
+  #animation = new Animation(() => this.#told());
   #figure = null;
   #motions = [];
   #shown = 0; // which motion
   #done = 0; // repetitions of it
 
   constructor() {
-    this.element = h("div", { class: "live-figure", "aria-hidden": "true", hidden: true }, this.#canvas, this.#name, this.#count);
+    const picture = h("div", { "aria-hidden": "true" }, this.#canvas, this.#name, this.#count);
+    this.element = h("div", { class: "live-figure", hidden: true }, picture, this.#button);
   }
 
   /** Get the motions from the service; without them there is no figure. */
@@ -93,6 +95,7 @@ export class Preview {
     this.#figure = new Figure(this.#canvas, skeleton, fps, () => this.#turned());
     this.#show(0);
     this.#animation.add(this.#figure);
+    this.#told();
   }
 
   run() {
@@ -101,6 +104,11 @@ export class Preview {
 
   pause() {
     this.#animation.hidden();
+  }
+
+  #told() {
+    this.#button.textContent = this.#animation.playing ? "Pause" : "Play";
+    this.#button.setAttribute("aria-label", `${this.#button.textContent} the figure`);
   }
 
   #show(index) {

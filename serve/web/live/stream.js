@@ -211,12 +211,11 @@ export class Stream {
   }
 
   #welcomed(event) {
-    const again = this.#resume !== null;
     this.#resume = event.resume;
     if (event.resumed) this.#outbox.resume(event.received);
     else {
       this.#seen = 0;
-      if (again) this.#outbox.restart(this.#labelled);
+      this.#outbox.restart(this.#labelled); // also at the first welcome: it may have been waited for for minutes
     }
     this.#opened = this.#env.clock();
     this.#spoke = false;

@@ -20,7 +20,7 @@ export function summaryPanel(session, again, change) {
     timeline.show(session.spans, session.sets, { first, now, held: session.held, whole: true });
   }
   const { repetitions } = total(session);
-  const seconds = session.seconds ?? Math.max(0, (session.last ?? 0) - (session.first ?? 0));
+  const seconds = session.seconds ?? tenth((session.last ?? 0) - (session.first ?? 0)); // of a session without a goodbye
   return h(
     "div",
     { class: "card stack live-summary" },
@@ -43,7 +43,7 @@ export function summaryPanel(session, again, change) {
       h("button", { type: "button", class: "button", onclick: change }, "Settings"),
       rows.length > 0 && [
         h("button", { type: "button", class: "button", onclick: () => save(csv(rows), "session.csv", "text/csv") }, "Save CSV"),
-        h("button", { type: "button", class: "button", onclick: () => save(json(rows, session), "session.json", "application/json") }, "Save JSON"),
+        h("button", { type: "button", class: "button", onclick: () => save(json(rows, session.version, seconds), "session.json", "application/json") }, "Save JSON"),
       ],
     ),
   );
@@ -52,7 +52,6 @@ export function summaryPanel(session, again, change) {
 /** The sets with times from the session's beginning, in seconds. */
 export function table(session) {
   const from = session.first ?? session.sets[0]?.since ?? 0;
-  const tenth = (seconds) => Math.round(10 * Math.max(0, seconds)) / 10;
   return session.sets.map(({ exercise, since, until, repetitions }, index) => ({
     set: index + 1,
     exercise,
@@ -68,8 +67,12 @@ export function csv(rows) {
   return toTable(columns, rows.map((row) => columns.map((name) => row[name])));
 }
 
-function json(rows, session) {
-  return JSON.stringify({ model_version: session.version, seconds: session.seconds, sets: rows }, null, 2);
+function json(rows, version, seconds) {
+  return JSON.stringify({ model_version: version, seconds, sets: rows }, null, 2);
+}
+
+function tenth(seconds) {
+  return Math.round(10 * Math.max(0, seconds)) / 10;
 }
 
 function sheet(rows, timeline) {

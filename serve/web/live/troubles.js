@@ -1,5 +1,8 @@
 /** What the view says of what went wrong before or in a session, and what to do about it. `state` is what the view is in then. */
 
+import { title } from "../format.js";
+import { CameraError } from "./camera.js";
+
 const noCamera = (title, text) => ({ state: "no-camera", title, text });
 
 /** Why there is no camera, by the kind of a `CameraError`. */
@@ -16,11 +19,11 @@ export const NO_CAMERA = {
   gone: noCamera("The camera is gone", "It was unplugged, or its permission taken back. Connect it or allow it, and start again."),
 };
 
-export const NO_POSE_MODEL = {
-  state: "failed",
-  title: "The pose model does not start",
-  text: "The model that finds poses on this device could not be loaded. Start again, or choose in the settings to let the service find them.",
-};
+/** Of what kept a session from starting: a `CameraError`, or what `openLocalPose` says in one sentence. */
+export function whyNoStart(error) {
+  if (error instanceof CameraError) return NO_CAMERA[error.kind];
+  return { state: "failed", title: "The pose model does not start", text: title(error.message) };
+}
 
 /** Of a browser that stopped giving pictures. */
 export const NO_PICTURES = {

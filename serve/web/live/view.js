@@ -6,20 +6,22 @@
 
 import { announce, h, replace, statePanel } from "../dom.js";
 import { counted, title } from "../format.js";
-import { Awake } from "./awake.js";
-import { CameraError, openCamera } from "./camera.js";
+import { Awake, whenBack } from "./awake.js";
+import { openCamera } from "./camera.js";
+import { openLocalPose } from "./local_pose.js";
 import { Overlay } from "./overlay.js";
 import { Panel } from "./panel.js";
 import { announcement, begin, reduce, screen } from "./session.js";
 import { Preview, startPanel } from "./start.js";
 import { Stream } from "./stream.js";
 import { summaryPanel } from "./summary.js";
-import { NO_CAMERA, NO_PICTURES, NO_POSE_MODEL, SESSION_ENDED } from "./troubles.js";
+import { NO_CAMERA, NO_PICTURES, SESSION_ENDED, whyNoStart } from "./troubles.js";
 
 const PICTURES_PER_S = 5;
 const JOINTS_PER_S = 10;
 const RENDER_MS = 250;
 const HIDDEN_S = 3;
+const OLD_POSE_S = 2; // of a picture that was sent again after an outage
 const PROBE_MS = 3000;
 
 const clock = () => performance.now() / 1000;
@@ -46,14 +48,13 @@ class LiveView {
   #soon = null;
   #awake = new Awake();
   #visible = true;
-  #hiddenAt = null;
 
   constructor(root, context) {
     this.root = root;
     this.context = context;
     this.figure = new Preview();
     this.figure.load(context.api, context.layouts).catch(() => {}); // it is decoration
-    document.addEventListener("visibilitychange", () => this.#visibilityChanged());
+    whenBack((seconds) => this.#back(seconds));
     addEventListener("online", () => this.#stream?.retryNow());
   }
 
@@ -101,11 +102,13 @@ class LiveView {
     this.#choices = choices;
     this.figure.pause();
     this.#session = reduce(begin(this.context.pageSettings.held), { type: "connection", state: "connecting" });
-    this.#waiting = "camera";
-    this.#busy = false;
+    [this.#waiting, this.#busy] = ["camera", false];
     this.#panel = new Panel({ stop: () => this.stop(), retry: () => this.#stream?.retryNow(), exercises: () => (location.hash = "#model") });
     replace(this.root, this.#panel.element);
-    this.#panel.stopButton.focus();
+    this.context.running(true);
+    // On a small screen the two do not fit together, and who stands three metres away has to see the picture.
+    this.#panel.stopButton.focus({ preventScroll: true });
+    this.#panel.element.scrollIntoView({ block: "start" });
     this.#rendering = setInterval(() => this.#render(), RENDER_MS);
     this.#render();
     try {
@@ -126,7 +129,6 @@ class LiveView {
   async #loadPose(current) {
     this.#waiting = "pose";
     this.#render();
-    const { openLocalPose } = await import("./local_pose.js");
     const estimator = await openLocalPose();
     if (current()) this.#estimator = estimator;
     else estimator.close();
@@ -184,7 +186,7 @@ class LiveView {
   #happened(event) {
     if (event.type === "pose") {
       const person = event.image_xy.some((joint) => joint !== null);
-      if (this.#visible) this.#overlay.show(event.image_xy, event.scores);
+      if (this.#visible && clock() - event.t < OLD_POSE_S) this.#overlay.show(event.image_xy, event.scores);
       event = { type: "seen", t: event.t, person };
     }
     if (event.type === "welcome") event = { ...event, t: clock() };
@@ -196,8 +198,9 @@ class LiveView {
   }
 
   #connectionChanged(told) {
-    if (this.#session.connection === told.state && told.state !== "failed") return;
-    this.#session = reduce(this.#session, { type: "connection", state: told.state });
+    const same = this.#session.connection === told.state && this.#session.detail === told.detail;
+    if (same && told.state !== "failed") return;
+    this.#session = reduce(this.#session, { type: "connection", ...told });
     if (told.state === "open") announce("Connected.");
     if (told.state === "failed") this.#over({ state: "failed", trouble: { ...SESSION_ENDED, text: title(told.detail) } });
     else if (told.state !== "ended") this.#render();
@@ -212,10 +215,7 @@ class LiveView {
       this.#panel.stopButton.textContent = "Stopping …";
     }
     this.#letGo();
-    if (!stream) {
-      this.#leave(trouble ? { state, trouble } : {});
-      return;
-    }
+    if (!stream) return this.#leave(trouble ? { state, trouble } : {});
     await stream.bye();
     if (this.#stream === stream) this.#over({ state, trouble });
   }
@@ -225,8 +225,8 @@ class LiveView {
     this.#session = reduce(this.#session, { type: "ended" });
     const session = this.#session;
     const seen = session.welcomed && (session.sets.length > 0 || state === "ended");
-    this.#leave({ state, trouble, after: seen ? summaryPanel(session, () => this.start(), () => this.#settings()) : null });
     if (seen) announce(`The session is over: ${counted(session.sets.length, "set")}.`);
+    this.#leave({ state, trouble, after: seen ? summaryPanel(session, () => this.start(), () => this.#settings()) : null });
   }
 
   #settings() {
@@ -241,6 +241,9 @@ class LiveView {
 
   /** Back to where a session can be started. */
   #leave(what) {
+    this.context.running(false);
+    // Who is in another view does not see it, and an alert that is hidden is not read out.
+    if (what.trouble && !this.#visible) announce(`Live: ${what.trouble.title}.`);
     this.#run += 1;
     this.#stream?.close();
     clearInterval(this.#rendering);
@@ -260,7 +263,7 @@ class LiveView {
   #cannotStart(error) {
     console.warn(error);
     this.#letGo();
-    const { state, ...trouble } = error instanceof CameraError ? NO_CAMERA[error.kind] : NO_POSE_MODEL;
+    const { state, ...trouble } = whyNoStart(error);
     this.#leave({ state, trouble });
   }
 
@@ -284,14 +287,11 @@ class LiveView {
     if (this.#visible) this.#panel.show(this.#session, now, this.#waiting);
   }
 
-  #visibilityChanged() {
-    if (document.hidden) {
-      this.#hiddenAt = clock();
-      return;
-    }
-    if (!this.#camera || this.#hiddenAt === null) return;
+  /** The page is seen again after so many seconds. */
+  #back(seconds) {
+    if (!this.#camera) return;
     this.#awake.keep(); // a hidden page has lost it
-    if (clock() - this.#hiddenAt < HIDDEN_S) return;
+    if (seconds < HIDDEN_S) return;
     const text = "While this tab was hidden, your browser may have taken fewer pictures: keep it in view to have everything counted.";
     this.#happened({ type: "hint", t: clock(), text });
   }

@@ -4,8 +4,6 @@ import { h } from "../dom.js";
 import { clock } from "../format.js";
 import { between, drawSkeleton, sharp, sidesOf } from "../skeleton.js";
 
-const PLAIN_ASPECT = 16 / 9;
-
 /**
  * The joints at a time, in shares of the picture; between two frames of the grid they are interpolated.
  * @param {{fps: number, image_xy: ((([number, number] | null)[]) | null)[]}} poses as in VideoResponse
@@ -97,6 +95,7 @@ export function createPlayer({ file, seconds, poses, layout, onTime }) {
     element.dataset.playable = "false";
     video.hidden = soundSwitch.hidden = true;
     stage.hidden = larger.hidden = !(poses && layout);
+    if (poses) stage.style.setProperty("--aspect", poses.width / poses.height);
     sentence.hidden = false;
     sentence.textContent = `Your browser cannot show this kind of video${
       poses ? ", so the skeleton is drawn on a plain background" : ""
@@ -109,8 +108,8 @@ export function createPlayer({ file, seconds, poses, layout, onTime }) {
     context.clearRect(0, 0, width, height);
     const points = poses && layout && skeleton.checked && width > 0 ? poseAt(poses, time) : null;
     if (points) {
-      const [w, h] = video.videoWidth ? [video.videoWidth, video.videoHeight] : [PLAIN_ASPECT, 1];
-      const box = pictureBox(w, h, width, height);
+      const picture = video.videoWidth ? [video.videoWidth, video.videoHeight] : [poses.width, poses.height];
+      const box = pictureBox(...picture, width, height);
       context.translate(box.x, box.y);
       const pixels = points.map((point) => point && [point[0] * box.width, point[1] * box.height]);
       drawSkeleton(context, { bones: layout.bones, points: pixels, width: box.width, height: box.height, sides });

@@ -5,28 +5,15 @@ import { save } from "../files.js";
 import { clock, percent } from "../format.js";
 import { fileName, toCsv, toJson } from "./download.js";
 import { createPlayer } from "./player.js";
+import { refusal, tooLong } from "./refusal.js";
 import { LostError, sendVideo } from "./send.js";
 import { createTables } from "./tables.js";
 import { createTimeline } from "./timeline.js";
 import { headline } from "./words.js";
 
-const EXTENSIONS = /\.(3gp|avi|flv|m2ts|m4v|mkv|mov|mp4|mpe?g|mts|ogv|ts|webm|wmv)$/i;
-
-/**
- * Why a file cannot be sent, in a sentence; "" if it can. Some systems do not know the type of .mkv or .avi.
- * @param {File} file
- * @param {number | null} [most] MiB that the service takes
- */
-export function refusal({ name, type, size }, most = null) {
-  if (!type.startsWith("video/") && !EXTENSIONS.test(name)) return `“${name}” is no video: choose one, such as an .mp4, .mov or .webm file.`;
-  if (size === 0) return `“${name}” is empty: choose another video.`;
-  if (most !== null && size > most * 2 ** 20) return `“${name}” has ${(size / 2 ** 20).toFixed(0)} MiB, and the service takes ${most}: choose a shorter one.`;
-  return "";
-}
-
 /** Builds the view into `root`. */
 export async function mount(root, { api, layouts, pageSettings }) {
-  const most = pageSettings.max_body_mb ?? null;
+  const { max_body_mb: most = null, max_video_seconds: longest = null } = pageSettings;
   const news = h("div", {}); // what became of the last files, over whatever is shown
   const body = h("div", { class: "stack" });
   const input = h("input", { type: "file", accept: "video/*,.mkv,.avi,.mts,.m2ts", hidden: true, "aria-label": "A video", onchange: chosen });
@@ -116,6 +103,11 @@ export async function mount(root, { api, layouts, pageSettings }) {
   async function upload(file, note = "") {
     work = new AbortController();
     const { signal } = work;
+    const why = await tooLong(file, longest);
+    if (why) {
+      work = null;
+      return refuse("Choose another file", why);
+    }
     const shown = progressPanel(file, note, () => work?.abort());
     state("sending", shown.element);
     announce(`Sending ${file.name}.`);

@@ -239,6 +239,16 @@ def test_progress_is_told_while_a_video_is_worked_on(ask):
 SHOWN = {"layout": "h36m17", "fps": 5.0, "times": [0, 0.2], "image_xy": [None, [[0.5, 1], None]]}
 
 
+def test_the_size_of_the_pictures_is_told_by_those_who_know_it(ask):
+    new = TIMELINE | {"poses": SHOWN | {"width": 480, "height": 640}}
+    with Scripted((200, {}, new), (200, {}, TIMELINE | {"poses": SHOWN})) as server:
+        sizes = []
+        for _ in range(2):
+            poses = ask(server.url, lambda c: c.classify_video("s3://gym/squat.mp4", poses=True)).poses
+            sizes.append((poses.width, poses.height))
+    assert sizes == [(480, 640), (None, None)]
+
+
 def test_poses_are_told_if_they_were_asked_for(ask, tmp_path):
     """Of an upload and of a URI; a service of older days that knows nothing of them is no failure."""
     (tmp_path / "squat.mp4").write_bytes(b"a video")

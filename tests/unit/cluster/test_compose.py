@@ -10,8 +10,8 @@ COMPOSE = load("docker-compose.yaml")
 SERVICES = COMPOSE["services"]
 # Of the Compose specification, what is used here; anything else is a typo until it is added.
 KEYS = {
-    "build", "command", "depends_on", "environment", "healthcheck", "image", "init", "ports", "restart", "shm_size",
-    "stop_grace_period", "volumes",
+    "build", "command", "depends_on", "env_file", "environment", "healthcheck", "image", "init", "ports", "restart",
+    "shm_size", "stop_grace_period", "volumes",
 }  # fmt: skip
 TEXT = (CLUSTER / "docker-compose.yaml").read_text()
 
@@ -64,10 +64,24 @@ def test_what_is_waited_for_has_a_health_check():
 
 def test_no_secret_is_written_down_and_each_is_asked_for():
     wanted = set(re.findall(r"\$\{(\w+)", TEXT))
-    assert wanted == {"RAY_AUTH_TOKEN", "POSTGRES_PASSWORD", "GRAFANA_PASSWORD"}
+    assert wanted == {"RAY_AUTH_TOKEN", "POSTGRES_PASSWORD", "GRAFANA_PASSWORD", "TORCH_INDEX"}
     assert len(re.findall(r"\$\{\w+:\?", TEXT)) == len(re.findall(r"\$\{", TEXT))  # a missing one stops compose
-    made = set(re.findall(r"^#\s+(\w+)=\$\(openssl", TEXT, re.MULTILINE))
+    made = set(re.findall(r"^#\s+(\w+)=(?:\$\(openssl|URL)", TEXT, re.MULTILINE))
     assert made == wanted
+
+
+def test_the_image_is_built_with_arguments_that_it_has():
+    """Without the index pip would take the build with CUDA, at which this variant stops."""
+    build = SERVICES["node"]["build"]
+    declared = re.findall(r"^ARG (.*)$", (CLUSTER / "Dockerfile").read_text(), re.MULTILINE)
+    assert set(build["args"]) == {"TORCH_INDEX"} <= {word.split("=")[0] for line in declared for word in line.split()}
+
+
+def test_credentials_of_a_bucket_may_be_given_and_are_not_kept():
+    (given,) = SERVICES["node"]["env_file"]
+    assert not given["required"]
+    assert f"cluster/{given['path']}" in TEXT
+    assert f"/{given['path']}" in (CLUSTER / ".gitignore").read_text().split()
 
 
 def test_prometheus_and_the_service_find_each_other():

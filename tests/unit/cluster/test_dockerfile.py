@@ -207,6 +207,12 @@ def test_the_variant_is_checked_against_the_torch_that_was_installed():
         assert fine or b"TORCH_INDEX" in done.stderr
 
 
+def test_the_head_has_what_rays_launcher_starts_workers_with():
+    """Its autoscaler runs in the head's container."""
+    (install,) = re.findall(r"apt-get install (.*?) \\", TEXT)
+    assert {"openssh-client", "rsync"} <= set(install.split())
+
+
 def test_everything_that_is_installed_is_locked():
     locked = {}
     for line in (ROOT / "requirements.lock").read_text().split():

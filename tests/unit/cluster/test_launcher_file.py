@@ -7,7 +7,7 @@ import pytest
 from botocore.validate import ParamValidator
 from ray.autoscaler._private.util import prepare_config, validate_config
 
-from tests.unit.cluster.cluster_files import load
+from tests.unit.cluster.cluster_files import CLUSTER, ROOT, load
 
 CONFIG = load("ray-aws.yaml")
 
@@ -45,6 +45,23 @@ def test_workers_come_and_go_and_are_spot_instances(prepared):
     assert sum(kind["max_workers"] for kind in workers.values()) == prepared["max_workers"]
     assert "InstanceMarketOptions" not in kinds["head"]["node_config"]  # the head may not be taken away
     assert kinds["head"]["resources"]["CPU"] == 0
+
+
+def test_the_head_may_start_workers_and_workers_may_not(prepared):
+    """A profile that is named is taken as it is: Ray gives the head no rights beside."""
+    kinds = prepared["available_node_types"]
+    profiles = {name: kind["node_config"]["IamInstanceProfile"]["Name"] for name, kind in kinds.items()}
+    assert profiles["cpu"] == profiles["gpu"] != profiles["head"]
+    for text in ((CLUSTER / "ray-aws.yaml").read_text(), (ROOT / "docs" / "cluster.md").read_text()):
+        assert "iam:PassRole" in text
+
+
+def test_every_node_has_a_machine_image_that_was_chosen_and_room_for_ours(prepared):
+    """Ray's default is an old one of 140 GB, whose driver knows nothing of these GPUs."""
+    for kind in prepared["available_node_types"].values():
+        config = kind["node_config"]
+        assert config["ImageId"] == "ami-REPLACE-ME"
+        assert config["BlockDeviceMappings"][0]["Ebs"]["VolumeSize"] >= 150
 
 
 def test_every_node_has_the_token_and_the_dashboard_is_the_heads_alone(prepared):

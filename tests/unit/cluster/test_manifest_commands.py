@@ -4,20 +4,29 @@ import importlib
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import tyro
+import yaml
+from pyarrow import fs
 
+from gymspotter import storage
 from gymspotter.cli import VERBS
+from gymspotter.promote import REFUSED
+from gymspotter.store import read_tracks
 from tests.unit.cluster.cluster_files import CLUSTER, ROOT, load, of_kind, one
 
 DOCS = ROOT / "docs" / "cluster.md"
 
 
 def verbs_in(text):
-    """Each `python .../jobs/<verb>.py ...` in a shell command, as the words after `python`."""
+    """Each `python .../jobs/<verb>.py ...` in a shell command, as its words."""
+    if text.startswith("sh -c "):
+        (*_, text) = shlex.split(text)
     commands = re.split(r"\s*(?:\|\||&&)\s*", text)
     return [shlex.split(command) for command in commands if "jobs/" in command]
 
@@ -27,8 +36,9 @@ def jobs():
     for document in of_kind("RayJob"):
         for words in verbs_in(document["spec"]["entrypoint"]):
             yield pytest.param(words, id=f"RayJob {document['metadata']['name']}: {' '.join(words[-2:])}")
-    for line in re.findall(r"-- (python jobs/.*)", DOCS.read_text().replace("\\\n", " ")):
-        yield pytest.param(shlex.split(line, comments=True), id=f"docs: {line[:40]}")
+    for path in (DOCS, ROOT / "docs" / "guides" / "on-a-cluster.md", ROOT / "docs" / "pipeline.md"):
+        for line in re.findall(r"(?:-- +|\$submit )(python jobs/.*)", path.read_text().replace("\\\n", " ")):
+            yield pytest.param(shlex.split(line, comments=True), id=f"{path.name}: {line[:40]}")
 
 
 @pytest.mark.parametrize("words", jobs())
@@ -44,6 +54,9 @@ def test_a_job_is_a_verb_with_options_that_it_takes(words):
     parsed = tyro.cli(options_class, args=arguments, default=default)
     for name in ("videos", "tracks", "out", "folder"):
         assert str(getattr(parsed, name, "s3://")).startswith("s3://"), f"{name} is a path of one machine"
+    assert getattr(parsed, "actors", 1), "where nodes come with the work, next to no CPU is there to be counted"
+    if getattr(parsed, "estimator", "") == "blazepose":
+        assert not parsed.gpus_per_actor, "it runs on CPUs"
 
 
 def test_the_image_has_the_jobs_where_the_manifests_look():
@@ -59,20 +72,84 @@ def test_a_job_script_runs_by_itself():
     assert "gymspotter synth" in done.stdout
 
 
-def test_the_entrypoint_of_tune_goes_on_with_a_sweep_that_was_begun(tmp_path):
-    """The shell's part of it, with a program in python's place that knows whether a sweep was begun."""
-    entrypoint = one("RayJob", "tune")["spec"]["entrypoint"]
-    first, second = verbs_in(entrypoint)
-    assert second == [*first, "--resume"]
-    stand_in = tmp_path / "python"
-    stand_in.write_text(
-        '#!/bin/sh\ncase "$*" in *--resume) echo resumed;; *) test ! -e begun && touch begun && exit 9; exit 2;; esac\n'
+def driver_command(name):
+    """What Ray's job supervisor gives its shell of a RayJob's entrypoint.
+
+    KubeRay writes it unquoted into a script of the submitter's bash, `ray job submit --no-wait ... -- ENTRYPOINT ; fi`;
+    Ray quotes each word that it is given then.
+    """
+    entrypoint = one("RayJob", name)["spec"]["entrypoint"].strip()
+    script = f"submit() {{ printf '%s\\0' \"$@\"; }} ; if true ; then submit {entrypoint} ; fi"
+    done = subprocess.run(["bash", "-ce", script], capture_output=True, text=True, check=True)
+    return shlex.join(done.stdout.split("\0")[:-1])
+
+
+def run_with(stand_in, name, folder):
+    """The shell's part of an entrypoint, with a program in python's place."""
+    (folder / "python").write_text(f"#!/bin/sh\n{stand_in}\n")
+    (folder / "python").chmod(0o755)
+    environment = os.environ | {"PATH": f"{folder}:{os.environ['PATH']}"}
+    return subprocess.run(
+        driver_command(name), shell=True, cwd=folder, env=environment, capture_output=True, text=True, check=False
     )
-    stand_in.chmod(0o755)
-    environment = os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+
+
+def test_the_entrypoint_of_tune_goes_on_with_a_sweep_that_was_begun(tmp_path):
+    """With a program that knows whether a sweep was begun."""
+    first, second = verbs_in(one("RayJob", "tune")["spec"]["entrypoint"])
+    assert second == [*first, "--resume"]
+    stand_in = 'case "$*" in *--resume) echo resumed;; *) test ! -e begun && touch begun && exit 9; exit 2;; esac'
     for _ in range(2):  # it dies under way, or was begun by an attempt before
-        done = subprocess.run(entrypoint, shell=True, cwd=tmp_path, env=environment, capture_output=True, check=False)
-        assert (done.returncode, done.stdout) == (0, b"resumed\n")
+        done = run_with(stand_in, "tune", tmp_path)
+        assert (done.returncode, done.stdout) == (0, "resumed\n")
+
+
+@pytest.mark.parametrize(("status", "fine"), [(0, True), (REFUSED, True), (1, False), (2, False), (137, False)])
+def test_a_refused_challenger_is_no_failure_of_the_job(tmp_path, status, fine):
+    """Which KubeRay would try again, on a new cluster, to the same end."""
+    assert (run_with(f"exit {status}", "pipeline", tmp_path).returncode == 0) == fine
+
+
+@pytest.mark.slow
+def test_the_entrypoint_of_extract_extracts(squat_video, s3_server):
+    """All of it, by a shell, on a bucket of that name; the jobs lie in the repository instead of the image."""
+    server = fs.S3FileSystem(endpoint_override=s3_server, allow_bucket_creation=True, allow_bucket_deletion=True)
+    server.create_dir("gymspotter")
+    storage.write_whole("s3://gymspotter/videos/squat/a.mp4", squat_video.read_bytes())
+    command = driver_command("extract").replace("/app/jobs/", "jobs/")
+    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    done = subprocess.run(
+        command, shell=True, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    assert "1 videos: 1 spans = 1 tracks" in done.stdout
+    assert [track.label for track in read_tracks("s3://gymspotter/tracks")] == ["squat"]
+
+
+def test_image_bucket_and_region_are_put_in_by_the_commands_of_the_documentation(tmp_path):
+    shutil.copytree(CLUSTER, tmp_path / "cluster")
+    commands = re.findall(r"^grep -rl .* cluster \| xargs sed -i .*$", DOCS.read_text(), re.MULTILINE)
+    assert len(commands) == 3
+    for command in commands:
+        subprocess.run(command, shell=True, cwd=tmp_path, check=True)
+    for path in (tmp_path / "cluster").rglob("*.yaml"):
+        text = path.read_text()
+        assert not re.search(r"image: *gymspotter:|s3://gymspotter/|eu-central-1", text), path
+        assert list(yaml.safe_load_all(text))
+    assert "region: us-east-1\n" in (tmp_path / "cluster" / "ray-aws.yaml").read_text()
+
+
+def test_every_kubectl_command_names_our_namespace_or_a_file():
+    """And what it waits for and follows is of a RayJob."""
+    texts = [path.read_text() for path in (DOCS, *(CLUSTER / "kuberay").glob("*.yaml"))]
+    commands = [line for text in texts for line in re.findall(r"(?:^|#   |`)(kubectl [^`\n#]*)", text, re.MULTILINE)]
+    assert len(commands) > 15
+    for command in commands:
+        assert re.search(r" -n gymspotter\b| -[fk] |gymspotter-tokens \.\.\.", command), command
+        assert not re.search(r"(?<!replace --force) -f \S*ray-job", command), command  # one that ended stays
+    jobs = {document["metadata"]["name"] for document in of_kind("RayJob")}
+    named = {name for command in commands for name in re.findall(r"job-name=(\w+)|rayjob[/ ](\w+)", command)}
+    assert {one or other for one, other in named} <= jobs
 
 
 def mlflow_commands():

@@ -135,9 +135,16 @@ def test_kustomization_names_files_that_exist_and_all_that_stays():
     kustomization = load("kustomization.yaml")
     generated = [name for generator in kustomization["configMapGenerator"] for name in generator["files"]]
     assert all((CLUSTER / name).is_file() for name in (*kustomization["resources"], *generated))
-    by_hand = {"kustomization.yaml", "secrets.example.yaml", "kuberay/ray-cluster.yaml"}
+    by_hand = {"kustomization.yaml", "secrets.example.yaml", "kuberay/ray-cluster.yaml", "kuberay/ray-service.yaml"}
     by_hand |= {name for name, document in manifests() if document["kind"] == "RayJob"}
     assert set(kustomization["resources"]) == {name for name, _ in manifests()} - by_hand
+
+
+def test_the_service_is_started_after_a_champion_was_made():
+    text = (ROOT / "docs" / "cluster.md").read_text()
+    steps = ("apply -k cluster ", "-f cluster/kuberay/ray-job-pipeline.yaml", "-f cluster/kuberay/ray-service.yaml")
+    places = [text.index(step) for step in steps]
+    assert places == sorted(places)
 
 
 def test_services_select_pods_that_listen_where_they_say():
@@ -159,6 +166,15 @@ def test_a_set_of_pods_selects_the_pods_of_its_own_template_and_no_others():
     service = one("RayService", "gymspotter")
     chosen = [template for labels, template in labels_of_pods() if fits(budget["spec"]["selector"], labels)]
     assert chosen == [group["template"] for group in service["spec"]["rayClusterConfig"]["workerGroupSpecs"]]
+
+
+def test_a_node_of_the_service_can_be_drained():
+    """By a number of pods that stay: what a RayCluster wants at most or in per cent nobody can tell Kubernetes."""
+    (budget,) = of_kind("PodDisruptionBudget")
+    (group,) = one("RayService", "gymspotter")["spec"]["rayClusterConfig"]["workerGroupSpecs"]
+    assert set(budget["spec"]) == {"selector", "minAvailable"}
+    assert isinstance(budget["spec"]["minAvailable"], int)
+    assert 0 < budget["spec"]["minAvailable"] < group["minReplicas"]
 
 
 def test_probes_ask_ports_that_the_container_or_rays_agent_listens_on():
@@ -332,19 +348,22 @@ def test_gpu_groups_have_what_gpu_nodes_ask_for_and_cpu_groups_do_not():
             assert head["rayStartParams"]["num-cpus"] == "0"
 
 
+def rules_for(direction, labels):
+    """What the policies allow pods with these labels."""
+    return [
+        rule
+        for policy in (document["spec"] for document in of_kind("NetworkPolicy"))
+        if direction in policy["policyTypes"] and fits(policy["podSelector"], labels)
+        for rule in policy.get(direction.lower(), [])
+    ]
+
+
 def reachable(source, target, port):
     """Whether policies let pods with these labels talk to those, on both sides."""
-    policies = [document["spec"] for document in of_kind("NetworkPolicy")]
 
     def allowed(direction, subject, peer):
-        rules = [
-            rule
-            for policy in policies
-            if direction in policy["policyTypes"] and fits(policy["podSelector"], subject)
-            for rule in policy.get(direction.lower(), [])
-        ]
         key = "from" if direction == "Ingress" else "to"
-        for rule in rules:
+        for rule in rules_for(direction, subject):
             peers = rule.get(key)
             to_peer = peers is None or any("podSelector" in one and fits(one["podSelector"], peer) for one in peers)
             if to_peer and ("ports" not in rule or port in {one["port"] for one in rule["ports"]}):
@@ -382,6 +401,30 @@ def test_who_may_reach_whom(source, target, port, wanted):
     for given in (source, target):
         assert given == {NAME: "anybody"} or any(given.items() <= labels.items() for labels in known)
     assert reachable(source, target, port) == wanted
+
+
+@pytest.mark.parametrize(
+    ("labels", "wanted"),
+    [
+        ({COMPONENT: "head"}, True),
+        ({COMPONENT: "worker"}, True),
+        ({COMPONENT: "serve"}, True),
+        ({NAME: "mlflow"}, True),
+        ({COMPONENT: "submitter"}, False),
+        ({NAME: "grafana"}, False),
+        ({NAME: "prometheus"}, False),
+    ],
+)
+@pytest.mark.parametrize("address", ["169.254.169.254", "169.254.170.23"])
+def test_who_uses_storage_can_have_a_role_and_nobody_else(labels, wanted, address):
+    """Credentials of a role come from EC2's metadata or EKS Pod Identity, on port 80."""
+    reached = any(
+        {"protocol": "TCP", "port": 80} in rule["ports"]
+        and {"ipBlock": {"cidr": f"{address}/32"}} in rule.get("to", [{"ipBlock": {"cidr": f"{address}/32"}}])
+        for rule in rules_for("Egress", labels)
+        if "ports" in rule
+    )
+    assert reached == wanted
 
 
 def test_every_pod_is_denied_by_default():

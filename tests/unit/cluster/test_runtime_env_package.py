@@ -62,7 +62,7 @@ def test_what_a_job_does_not_need_is_not(package):
     }
     suffixes = {path.suffix for path in package[0].rglob("*") if path.is_file()}
     assert not suffixes & {".mp4", ".parquet", ".pt2", ".pyc", ".db"}
-    assert not [path for path in package[0].rglob("*") if path.name in {".env", "tokens.yaml"}]
+    assert not [path for path in package[0].rglob("*") if path.name in {".env", "aws.env", "tokens.yaml"}]
     assert not (package[0] / "serve" / "web" / "vendor").exists()
 
 

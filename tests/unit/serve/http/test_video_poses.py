@@ -46,7 +46,7 @@ def test_every_frame_sampled_has_its_joints_in_the_picture(client, squat_video):
     answer = ask(client, squat_video).json()
     VideoResponse.model_validate(answer, extra="forbid")
     poses = answer["poses"]
-    assert (poses["layout"], poses["fps"]) == ("h36m17", 5.0)
+    assert (poses["layout"], poses["fps"], poses["width"], poses["height"]) == ("h36m17", 5.0, 640, 480)
     assert poses["times"] == pytest.approx(np.arange(30) / 5)
     assert len(poses["image_xy"]) == 30
     assert poses["image_xy"][:2] == [None, None]

@@ -176,7 +176,7 @@ def test_a_made_up_host_adds_nothing_to_the_policy(host: str) -> None:
 
 
 def test_web_assembly_is_allowed_once_there_is_some(client: TestClient, folder: Path) -> None:
-    told = {"version": __version__, "held": ["plank"], "max_body_mb": None}
+    told = {"version": __version__, "held": ["plank"], "max_body_mb": None, "max_video_seconds": None}
     assert client.get("/web/settings.json").json() == {"video_stays_here": False, **told}
     (folder / "vendor" / "pose").mkdir()
     answer = client.get("/web/settings.json")
@@ -231,6 +231,7 @@ def test_the_service_serves_the_page_of_its_own_package_and_its_documentation_pa
     assert WEB.parent.name == "serve"
     client = TestClient(build_api(LocalBackend(estimator=QuickEstimator()), AppSettings()))
     assert client.get("/web/settings.json").json()["version"] == __version__
-    assert client.get("/web/settings.json").json()["max_body_mb"] == AppSettings().max_body_mb
+    told, settings = client.get("/web/settings.json").json(), AppSettings()
+    assert (told["max_body_mb"], told["max_video_seconds"]) == (settings.max_body_mb, settings.max_video_seconds)
     assert "<title>gymspotter</title>" in client.get("/").text
     assert not [path for path in client.get("/openapi.json").json()["paths"] if path == "/" or "web" in path]
