@@ -126,8 +126,11 @@ def _kill_worker(sweep: _Sweep) -> tuple[str, float]:
 
 def _kill_raylet(sweep: _Sweep) -> tuple[str, float]:
     node = _busy_node(sweep)
+    began = time.monotonic()
     node.kill_raylet()
-    return f"{node.name} is gone for good", _all_go_on(sweep)
+    sweep.job.until(lambda: not node.pids(TRIAL))  # until they notice they go on
+    gone = time.monotonic() - began
+    return f"{node.name} is gone for good, its trials end {gone:.1f} s later", gone + _all_go_on(sweep)
 
 
 def _kill_driver(sweep: _Sweep) -> tuple[str, float]:

@@ -128,9 +128,12 @@ def _kill_worker(training: _Training) -> tuple[str, float]:
 
 def _kill_raylet(training: _Training) -> tuple[str, float]:
     node = next(iter(training.workers().values()))
+    began = time.monotonic()
     node.kill_raylet()
+    training.job.until(lambda: not node.pids(WORKER))  # until they notice they go on
+    gone = time.monotonic() - began + ON_ITS_WAY
     time.sleep(ON_ITS_WAY)
-    return f"{node.name} is gone for good", ON_ITS_WAY + training.epochs_go_on()
+    return f"{node.name} is gone for good, its workers end {gone:.1f} s later", gone + training.epochs_go_on()
 
 
 def _kill_driver(training: _Training) -> tuple[str, float]:
