@@ -205,10 +205,12 @@ class Sessions:
 
     def _check_room(self, client: Client) -> None:
         if len(self._open) >= self._limit:
-            detail = f"the service has {self._limit} sessions open, as many as it takes: try again in a minute."
+            detail = f"all {self._limit} places of the service are taken: try again in a minute."
             raise Refused(429, TOO_MANY_SESSIONS, detail)
         if self._by_client[client.name] >= client.sessions:
             detail = f"{client.name} has {client.sessions} sessions open, as many as it may: end one of them first."
+            if not client.sessions:
+                detail = f"{client.name} may have no live sessions: use another token."
             raise Refused(429, TOO_MANY_SESSIONS, detail)
 
     def _leave(self, held: Held) -> None:
