@@ -33,7 +33,8 @@ TRAINERS, EPOCHS, PERFORMANCES = 2, 40, 12
 WORKER = "ray::RayTrainWorker"  # how a process that trains calls itself
 TRACKS = "s3://gym/skeletons"
 SILENT_STORAGE, SILENT_MLFLOW = 30.0, 60.0
-_PROGRESS = re.compile("train rnn: ")  # a line now and then
+# A line now and then; and what MLflow says of every version but the first.
+_PROGRESS = re.compile("train rnn: |Registered model |.* View run ")
 
 
 @dataclass(kw_only=True)
