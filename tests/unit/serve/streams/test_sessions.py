@@ -56,7 +56,7 @@ def test_a_client_has_no_more_sessions_than_its_token_says(sessions):
 def test_a_replica_has_no_more_sessions_than_it_takes(sessions):
     for _ in range(4):
         opened(sessions, BEN)
-    with pytest.raises(Refused, match="4 sessions open") as refused:
+    with pytest.raises(Refused, match="all 4 places") as refused:
         opened(sessions)
     assert refused.value.close_code == 4429
 
