@@ -39,18 +39,20 @@ def _throughput(axes: Axes, scaling: Claims, series: str, title: str) -> None:
     found = figures.rates(scaling, series)
     gpus = np.array(list(found))
     service = scaling.value(f"{series}: mean service time of a span")
-    line = np.linspace(1, gpus.max(), 100)
-    axes.plot(line, line / service, "--", color="0.6", label="GPUs / service time")
+    real = figures.rates(scaling, REAL_TIME) if series == MINUTES else {}
+    line, most = np.linspace(1, gpus.max(), 100), max([*gpus, *real])
+    axes.plot([1, most], [1 / service, most / service], "--", color="0.6", label="GPUs / service time")
     if len(found) > 2:
         law, _ = figures.usl(scaling, series)
         axes.plot(line, [law(n) for n in line], color=_ORANGE, label="law fitted")
     for n, runs in found.items():
         axes.plot([n] * len(runs), runs, "o", color=_BLUE, markersize=3, alpha=0.5)
     axes.plot(gpus, [median(runs) for runs in found.values()], "o", color=_BLUE, markersize=6, label="medians of runs")
-    for n, runs in figures.rates(scaling, REAL_TIME).items() if series == MINUTES else ():
+    if real:
         faster = scaling.value(f"{REAL_TIME}: mean service time of a span") / service
+        rates = [faster * median(runs) for runs in real.values()]
         label = f"in real time, times {faster:.0f}"
-        axes.plot(n, faster * median(runs), "D", color=_BLUE, markerfacecolor="white", markersize=7, label=label)
+        axes.plot(list(real), rates, "D", color=_BLUE, markerfacecolor="white", markersize=7, label=label)
     _finish(axes, title, "spans a second")
 
 
