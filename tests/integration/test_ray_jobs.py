@@ -162,10 +162,10 @@ def test_stopped_jobs_leave_nothing_and_are_gone_on_with(cluster, server, videos
     words = {
         "train": ("jobs/train.py", skeletons, "--model", "mlp", "--epochs", "1000000", "--patience", "0"),
         "spread": (
-            *("jobs/train.py", skeletons, "--model", "mlp", "--epochs", "500", "--patience", "0"),
+            *("jobs/train.py", skeletons, "--model", "mlp", "--epochs", "3000", "--patience", "0"),
             *("--workers", "1", "--checkpoints", "s3://gym/checkpoints", "--checkpoint-seconds", "1"),
         ),
-        "tune": (*TUNE, "--name", "stopped", "--trials", "2", "--epochs", "300", "--grace", "300", *FINALS),
+        "tune": (*TUNE, "--name", "stopped", "--trials", "2", "--epochs", "600", "--grace", "600", *FINALS),
         "extract": ("jobs/extract.py", videos, "--out", "s3://gym/stopped", "--actors", "1"),
     }
     before = {run.info.run_id for run in runs(server)}
@@ -173,7 +173,7 @@ def test_stopped_jobs_leave_nothing_and_are_gone_on_with(cluster, server, videos
     def news(**tags):
         return [run for run in runs(server, **tags) if run.info.run_id not in before]
 
-    jobs = {name: cluster.submit(*told) for name, told in words.items()}
+    jobs = {}
 
     def at_work(name):
         return cluster.processes_of(jobs[name].name)
@@ -185,6 +185,7 @@ def test_stopped_jobs_leave_nothing_and_are_gone_on_with(cluster, server, videos
         "spread": lambda: wait_until(lambda: storage.files("s3://gym/checkpoints", below=True), 600),
     }
     for name, wait in under_way.items():
+        jobs[name] = cluster.submit(*words[name])  # one after the other, lest one ends while another is waited for
         wait()
         assert jobs[name].info()["status"] == "RUNNING"  # its log came while it ran
         done = cluster.ray("job", "stop", jobs[name].name)
