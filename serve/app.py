@@ -43,7 +43,7 @@ from serve.streams.sessions import Sessions
 
 # A stream counts as one request for as long as it is open, and pins its replica.
 _MOST_REQUESTS = 1500
-# Where segments wait for longer, requests are refused: they can be sent again, and streams, which cannot, go first.
+# Where what waits will take longer, requests are refused: they can be sent again, and streams, which cannot, go first.
 _REQUESTS_WAIT_SECONDS = 0.5
 _SWITCH_SECONDS = 0.0002  # 0.005 by default
 
@@ -119,7 +119,7 @@ class Gymspotter:
 
     async def classify(self, poses_STJC: Floats) -> Answers:
         """See `http.api.Backend`."""
-        if self.batcher.late_by(_REQUESTS_WAIT_SECONDS):
+        if self.batcher.will_take(_REQUESTS_WAIT_SECONDS):
             raise BusyError
         return await self.batcher.classify(poses_STJC)
 

@@ -127,15 +127,13 @@ class Batcher:
         What counts is how long it will take, not how much it is: after a pause of the machine a thousand windows wait
         at once, which a fast model has answered before anybody sees that they were late.
         """
-        return self.late_by(_OVERLOADED_SECONDS)
-
-    def late_by(self, seconds: float) -> bool:
-        """Whether what waits will take longer, or waited for longer, than that; or whether it is far too much."""
-        if self._depth > _OVERLOADED_BATCHES * self.max_batch:
-            return True
         waiting = time.monotonic() - self._waiting[0].since if self._waiting else 0.0
         waited = self._last_wait if self._depth else 0.0
-        return max(waiting, waited, self._depth * self._seconds_each) > seconds
+        return max(waiting, waited) > _OVERLOADED_SECONDS or self.will_take(_OVERLOADED_SECONDS)
+
+    def will_take(self, seconds: float) -> bool:
+        """Whether what waits will take longer than that, or is far too much; not whether the machine paused before."""
+        return self._depth * self._seconds_each > seconds or self._depth > _OVERLOADED_BATCHES * self.max_batch
 
     def watch(self, watcher: Watcher) -> None:
         """Have ``watcher`` see the poses and answers of every pass, in the event loop: it must be quick."""

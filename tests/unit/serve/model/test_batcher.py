@@ -218,16 +218,18 @@ def test_requests_are_refused_before_streams_have_to_leave_hops_out():
 
     async def ask():
         batcher = Batcher(model, Recorded())
+        batcher._seconds_each = 0.05
         replica = SimpleNamespace(batcher=batcher)
-        first = asyncio.create_task(batcher.classify(numbered(0)))
+        tasks = [asyncio.create_task(batcher.classify(numbered(0)))]
         await begun(model)
-        second = asyncio.create_task(Gymspotter.func_or_class.classify(replica, numbered(1)))
-        await asyncio.sleep(0.6)
+        await asyncio.sleep(0.6)  # a pause is no reason
+        tasks += [asyncio.create_task(Gymspotter.func_or_class.classify(replica, numbered(1))) for _ in range(11)]
+        await asyncio.sleep(0)
         with pytest.raises(BusyError):
             await Gymspotter.func_or_class.classify(replica, numbered(2))
         streams_go_on = not batcher.overloaded
         model.gate.set()
-        await asyncio.gather(first, second)
+        await asyncio.gather(*tasks)
         answers = await Gymspotter.func_or_class.classify(replica, numbered(3))
         return streams_go_on, answers.probabilities_SK.argmax()
 
