@@ -32,6 +32,7 @@ _PASSES = 2.0  # how long to wait for company, in times of the last pass
 _LONGEST_WAIT = 0.05  # seconds of that, at most
 _OVERLOADED_SECONDS = 1.0  # that what waits will take, or has waited for
 _OVERLOADED_BATCHES = 64  # or so many full passes, some 50 MB
+_USUAL_SECONDS = 0.02  # that a segment may well take; what takes longer is believed step by step
 _SMOOTHING = 0.1  # the weight of a pass in what a segment takes
 _REMEMBERED = 1000.0  # segments that the share of unknown ones looks back on
 
@@ -236,7 +237,9 @@ class Batcher:
     def _measure(self, done: _Pass, poses: Floats, rows: Rows, seconds: float) -> None:
         self.metrics.batch(done.size, seconds)
         # A segment of a small pass takes up to twice as long as one of a full pass: rather too much than too little.
-        self._seconds_each += _SMOOTHING * (seconds / done.size - self._seconds_each)
+        # But one that the machine paused in tells nothing of the next.
+        each = min(seconds / done.size, max(2 * self._seconds_each, _USUAL_SECONDS))
+        self._seconds_each += _SMOOTHING * (each - self._seconds_each)
         share, weight = float((rows[1] > THRESHOLD).mean()), min(1.0, done.size / _REMEMBERED)
         before = share if self._unknown_share is None else self._unknown_share
         self._unknown_share = before + weight * (share - before)

@@ -236,6 +236,26 @@ def test_requests_are_refused_before_streams_have_to_leave_hops_out():
     assert asyncio.run(ask()) == (True, 3)
 
 
+def test_a_pause_in_one_pass_does_not_make_the_next_ones_look_slow():
+    model = Model()
+
+    async def ask():
+        batcher = Batcher(model, Recorded())
+        for seconds in (0.0, 1.0):
+            model.seconds = seconds
+            await batcher.classify(numbered(0))
+        model.seconds = 0.0
+        model.hold()
+        tasks = [asyncio.create_task(batcher.classify(numbered(0))) for _ in range(100)]
+        await begun(model)
+        found = batcher.will_take(0.5)
+        model.gate.set()
+        await asyncio.gather(*tasks)
+        return found
+
+    assert not asyncio.run(ask())
+
+
 def test_no_segments_are_no_pass():
     model = Model()
     answers = asyncio.run(Batcher(model, Recorded()).classify(numbered()))
