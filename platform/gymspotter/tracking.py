@@ -178,7 +178,7 @@ class Run:
         self.tags: dict[str, str] = dict(found.data.tags)
         self.status = str(found.info.status)
         self._unsent: list[Metric] = []
-        self._try_at = 0.0
+        self._try_at, self._told = 0.0, False
         self._logged = {epoch.number for epoch in self.epochs()} if found.data.metrics else set()
 
     @classmethod
@@ -259,6 +259,13 @@ class Run:
             if not silent(error) or len(self._unsent) >= _MOST_UNSENT:
                 raise
             self._try_at = time.monotonic() + _PAUSE
+            if not self._told:
+                _log.warning("the tracking store does not answer. Epochs are kept until it does.")
+            self._told = True
+        else:
+            if self._told:
+                _log.warning("the tracking store answers again.")
+            self._told = False
 
     def tag(self, name: str, value: object) -> None:
         """Set a tag."""

@@ -106,7 +106,7 @@ def test_a_server_keeps_the_runs_and_the_files_of_workers_elsewhere(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_run_outlives_a_server_that_is_away_for_a_while(tmp_path):
+def test_a_run_outlives_a_server_that_is_away_for_a_while(tmp_path, caplog):
     server = partial(mlflow_server, f"sqlite:///{tmp_path}/mlflow.db", tmp_path / "files", free_port())
     with server() as url:
         store, experiment = use_store(url), use_experiment("test")
@@ -116,6 +116,7 @@ def test_a_run_outlives_a_server_that_is_away_for_a_while(tmp_path):
     for number in range(2, 101):
         run.log_epoch(Epoch(number=number, loss=1 / number))
     assert time.monotonic() - began < 5  # nobody who trains waits for a server
+    assert caplog.text.count("does not answer. Epochs are kept until it does.") == 1
     with ThreadPoolExecutor(1) as pool:
         finishing = pool.submit(run.finish)
         with server():
