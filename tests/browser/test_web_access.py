@@ -115,13 +115,19 @@ def half_way(skeletons, go_on):
     return halted
 
 
+def begun(visit):
+    """A live session whose service is scripted."""
+    stream = ScriptedStream(visit.page)
+    visit.start()
+    stream.welcome()
+    visit.wait("live")
+    return stream
+
+
 def test_the_picture_is_in_view_where_the_button_does_not_fit_below_it(camera_browser, web_quick):
     """A phone whose browser shows its bars; who presses Start has scrolled down to it."""
     with before_camera(camera_browser, web_quick.url, viewport={"width": 390, "height": 664}) as visit:
-        stream = ScriptedStream(visit.page)
-        visit.start()
-        stream.welcome()
-        visit.wait("live")
+        begun(visit)
         expect(visit.root.get_by_role("button", name="Stop")).to_be_focused()
         masthead, frame, counter = (
             visit.page.locator(name).bounding_box() for name in (".masthead", ".live-frame", ".live-counter")
@@ -159,10 +165,7 @@ def test_poses_of_long_ago_are_not_drawn_over_the_picture_of_now(camera_browser,
 
 def test_a_session_is_not_forgotten_while_another_view_is_shown(camera_browser, web_quick):
     with before_camera(camera_browser, web_quick.url, viewport={"width": 320, "height": 640}) as visit:
-        stream = ScriptedStream(visit.page)
-        visit.start()
-        stream.welcome()
-        visit.wait("live")
+        stream = begun(visit)
         link = visit.page.get_by_role("navigation").get_by_role("link")
         visit.view("upload").wait("idle").check_all("idle")
         visit.page.set_viewport_size({"width": 320, "height": 640})

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import av
@@ -233,29 +233,45 @@ def test_a_writer_that_was_killed_is_followed_after_its_lease(s3, capsys):
     assert len(read_tracks(s3)) == len(read_index(s3))
 
 
-def test_a_writer_that_was_stopped_for_long_writes_no_more(s3):
-    process = start_writer(s3)
+@contextmanager
+def stopped_writer(store):
+    """A run that has begun to write and then stands still."""
+    process = start_writer(store)
     try:
-        wait_for(lambda: storage.files(f"{s3}/tracks"))
+        wait_for(lambda: storage.files(f"{store}/tracks"))
         process.send_signal(signal.SIGSTOP)
-        with only_writer(s3, lease_seconds=LEASE):
-            before = read_index(s3)
-            process.send_signal(signal.SIGCONT)
-            printed, _ = process.communicate(timeout=60)
-            assert "is another run's by now" in printed
-            # What it had sent before it was stopped may have come since, nothing else.
-            assert len(read_index(s3)) <= len(before) + 1
-            write_tracks([a_track(0)], s3)
-        assert storage.files(f"{s3}/.lock") == []
+        yield process
     finally:
         process.kill()
 
 
+def goes_on_in_vain(process, store, before):
+    """It writes nothing more; what it had sent before it was stopped may have come since."""
+    process.send_signal(signal.SIGCONT)
+    printed, _ = process.communicate(timeout=60)
+    assert "is another run's by now" in printed
+    assert len(read_index(store)) <= before + 1
+
+
+def test_a_writer_that_was_stopped_for_long_writes_no_more(s3):
+    with stopped_writer(s3) as process:
+        with only_writer(s3, lease_seconds=LEASE):
+            goes_on_in_vain(process, s3, len(read_index(s3)))
+            write_tracks([a_track(0)], s3)
+        assert storage.files(f"{s3}/.lock") == []
+
+
+def test_a_writer_that_was_followed_for_a_while_writes_no_more(s3):
+    """The follower has come and gone: nothing but the missing claim tells of it."""
+    with stopped_writer(s3) as process:
+        with only_writer(s3, lease_seconds=LEASE):
+            pass
+        goes_on_in_vain(process, s3, len(read_index(s3)))
+        assert storage.files(f"{s3}/.lock") == []
+
+
 def test_a_writer_that_was_stopped_for_long_goes_on_if_nobody_followed(s3):
-    process = start_writer(s3)
-    try:
-        wait_for(lambda: storage.files(f"{s3}/tracks"))
-        process.send_signal(signal.SIGSTOP)
+    with stopped_writer(s3) as process:
         time.sleep(LEASE + 0.5)
         before = len(read_index(s3))
         process.send_signal(signal.SIGCONT)
@@ -263,26 +279,6 @@ def test_a_writer_that_was_stopped_for_long_goes_on_if_nobody_followed(s3):
         with pytest.raises(InputError, match="another run"), only_writer(s3, lease_seconds=LEASE):
             pass
         assert process.poll() is None
-    finally:
-        process.kill()
-
-
-def test_a_writer_that_was_followed_for_a_while_writes_no_more(s3):
-    """The follower has come and gone: nothing but the missing claim tells of it."""
-    process = start_writer(s3)
-    try:
-        wait_for(lambda: storage.files(f"{s3}/tracks"))
-        process.send_signal(signal.SIGSTOP)
-        with only_writer(s3, lease_seconds=LEASE):
-            pass
-        before = len(read_index(s3))
-        process.send_signal(signal.SIGCONT)
-        printed, _ = process.communicate(timeout=60)
-        assert "is another run's by now" in printed
-        assert len(read_index(s3)) <= before + 1
-        assert storage.files(f"{s3}/.lock") == []
-    finally:
-        process.kill()
 
 
 def test_training_reads_a_store_on_s3(s3, tmp_path):
