@@ -217,11 +217,13 @@ def test_a_session_is_saved_with_its_length_whether_there_was_a_goodbye_or_not(
         """async (seconds) => {
           const { begin } = await import("/web/live/session.js");
           const { summaryPanel } = await import("/web/live/summary.js");
+          const { Colours } = await import("/web/colours.js");
           const blobs = [];
           const make = URL.createObjectURL;
           URL.createObjectURL = (blob) => (blobs.push(blob), make.call(URL, blob));
           const sets = [{ exercise: "squat", since: 102, until: 118, repetitions: 6 }];
-          const panel = summaryPanel({ ...begin(), version: "7", first: 100, last: 160.26, sets, seconds });
+          const session = { ...begin(), version: "7", first: 100, last: 160.26, sets, seconds };
+          const panel = summaryPanel(session, null, null, new Colours());
           const buttons = [...panel.querySelectorAll("button")];
           for (const button of buttons.filter((one) => one.textContent.startsWith("Save"))) button.click();
           URL.createObjectURL = make;
@@ -232,6 +234,26 @@ def test_a_session_is_saved_with_its_length_whether_there_was_a_goodbye_or_not(
     )
     assert (saved["model_version"], saved["seconds"], len(saved["sets"])) == ("7", seconds, 1)
     assert bytes(table).startswith(b"\xef\xbb\xbfset,exercise")  # or Excel takes it for the machine's old code page
+
+
+def test_an_exercise_has_the_same_colour_in_a_session_and_in_its_summary(run: Run) -> None:
+    live, over = run(
+        """async () => {
+          const { begin } = await import("/web/live/session.js");
+          const { Panel } = await import("/web/live/panel.js");
+          const { summaryPanel } = await import("/web/live/summary.js");
+          const panel = new Panel({});
+          const first = { kind: "exercise", exercise: "plank", since: 100, until: 101 };
+          const sets = [{ exercise: "squat", since: 102, until: 118, repetitions: 6 }];
+          const session = { ...begin(), connection: "open", welcomed: true, first: 100, last: 160, sets };
+          panel.show({ ...session, spans: [first] }, 160);
+          const after = summaryPanel(session, null, null, panel.colours);
+          const colour = (element) => element.querySelector(".dot").style.getPropertyValue("--colour");
+          return [colour(panel.element), colour(after)];
+        }"""
+    )
+    assert live
+    assert live == over
 
 
 # Streams, with the service's real end.

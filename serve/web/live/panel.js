@@ -1,5 +1,6 @@
 /** The view of a running session: built once, then told the session's state several times a second. */
 
+import { Colours } from "../colours.js";
 import { h, replace, statePanel } from "../dom.js";
 import { clock, counted, percent, title } from "../format.js";
 import { allSets, hintAt, isHeld, screen, timer, total } from "./session.js";
@@ -32,7 +33,8 @@ const NOTICES = {
 
 export class Panel {
   #fields = {};
-  #timeline = new Timeline();
+  colours = new Colours(); // of the session's exercises
+  #timeline = new Timeline(this.colours);
   #told = null; // which notice is shown, and why
   #setsTold = "";
 

@@ -11,10 +11,11 @@ import { Timeline } from "./timeline.js";
  * @param {object} session the state of session.js
  * @param {() => void} again starts another one, as the last
  * @param {() => void} change goes back to the choices
+ * @param {import("../colours.js").Colours} colours those that the session was shown with
  */
-export function summaryPanel(session, again, change) {
+export function summaryPanel(session, again, change, colours) {
   const rows = table(session);
-  const timeline = new Timeline();
+  const timeline = new Timeline(colours);
   if (rows.length) {
     const [first, now] = [session.first ?? session.sets[0].since, session.last ?? session.sets.at(-1).until];
     timeline.show(session.spans, session.sets, { first, now, held: session.held, whole: true });

@@ -1,6 +1,5 @@
 /** The last minutes of a session as a band: what was seen when, and the sets with their repetitions. */
 
-import { Colours } from "../colours.js";
 import { h, replace } from "../dom.js";
 import { clock, scale, title } from "../format.js";
 
@@ -12,10 +11,12 @@ const KINDS = { unknown: "None of the exercises", no_person: "Nobody in view" };
 export class Timeline {
   #track = h("div", { class: "band-track" });
   #axis = h("div", { class: "band-axis" });
-  #colours = new Colours();
+  #colours;
   #held = [];
 
-  constructor() {
+  /** @param {import("../colours.js").Colours} colours shared with whatever else shows the session: an exercise keeps its own to the end */
+  constructor(colours) {
+    this.#colours = colours;
     this.element = h("div", { class: "band", role: "img", "aria-label": "Timeline: empty", dataset: { field: "timeline" } }, this.#track, this.#axis);
   }
 

@@ -226,7 +226,7 @@ class LiveView {
     const session = this.#session;
     const seen = session.welcomed && (session.sets.length > 0 || state === "ended");
     if (seen) announce(`The session is over: ${counted(session.sets.length, "set")}.`);
-    this.#leave({ state, trouble, after: seen ? summaryPanel(session, () => this.start(), () => this.#settings()) : null });
+    this.#leave({ state, trouble, after: seen ? summaryPanel(session, () => this.start(), () => this.#settings(), this.#panel.colours) : null });
   }
 
   #settings() {
