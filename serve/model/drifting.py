@@ -29,6 +29,7 @@ class Drifting:
         self._facts: Any = None
         self._watch: Watch | None = None
         self._allowed, self._at = float(_A_SECOND), time.monotonic()
+        self._due = self._at  # when the gauges are set next; at once where another model answers
         self._lock = threading.Lock()
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
@@ -60,7 +61,7 @@ class Drifting:
         self.update()
         with self._lock:
             found = self._watch.psi() if self._watch is not None else {}
-        self.metrics.drift(found)
+            self.metrics.drift(found)
         return found
 
     def close(self) -> None:
@@ -68,25 +69,31 @@ class Drifting:
         self._ended.set()
 
     def _begin(self, facts: Any) -> None:
-        """Another model answers: it has another reference, or none."""
-        watch = None
+        """Another model answers: it has another reference, or none. What was seen stays seen."""
+        reference = None
         if facts.reference is not None:
             try:
-                watch = Watch(Reference.from_dict(facts.reference), self.window)
+                reference = Reference.from_dict(facts.reference)
             except InputError as error:
                 logger.warning("drift is not watched: %s", error)
         with self._lock:
-            self._facts, self._watch = facts, watch
-            self._noted.clear()
-        self.metrics.drift({})  # those of the model before
-        if watch is not None and self._thread is None:
+            self._facts = facts
+            if reference is None:
+                self._watch = None
+                self._noted.clear()
+            elif self._watch is None:
+                self._watch = Watch(reference, self.window)
+            else:
+                self._watch.reference = reference
+            self._due = time.monotonic()
+            self.metrics.drift({})  # those of the model before
+        if reference is not None and self._thread is None:
             self._thread = threading.Thread(target=self._run, name="drift", daemon=True)
             self._thread.start()
 
     def _run(self) -> None:
-        due = time.monotonic() + self.every
         while not self._ended.wait(min(1.0, self.every)):
             self.update()
-            if time.monotonic() >= due:
+            if (now := time.monotonic()) >= self._due:
+                self._due = now + self.every
                 self.report()
-                due += self.every

@@ -51,6 +51,18 @@ def test_another_model_is_watched_by_its_own_reference_and_one_without_is_not():
     drifting.close()
 
 
+def test_what_was_seen_is_held_against_the_next_models_reference_at_once():
+    drifting = Drifting(Recorded(), window=20, every=3600)
+    drifting.see(some_poses(20), answered(KNOWN))
+    first = drifting.report()
+    larger = replace(FACTS, reference=Reference.of(3 * some_poses(200)).as_dict())
+    drifting.see(some_poses(1), answered(larger, "2"))
+    second = drifting.report()
+    assert set(second) == set(FEATURES)
+    assert second["torso"] > 1 > first["torso"]
+    drifting.close()
+
+
 def test_the_thread_sets_the_gauges():
     recorded = Recorded()
     drifting = Drifting(recorded, window=20, every=0.02)
