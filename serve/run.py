@@ -1,5 +1,6 @@
 """Start the application on this machine: ``gymspotter serve``."""
 
+import os
 import signal
 import socket
 import threading
@@ -10,6 +11,12 @@ from serve import throughput
 from serve.settings import AppSettings
 
 APPLICATION = "gymspotter"
+_OF_A_LOCAL_RAY = {
+    # Ray's workers give way to every other process (nice 15), as a training should; a label that is late is of no use.
+    "RAY_worker_niceness": "0",
+    # A proxy that is not ready within 5 s is ended, and the start with it; a busy machine takes longer.
+    "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "60",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,6 +96,8 @@ def start(options: ServeOptions) -> str:
     check_listening(options.host, Tokens.load(options.tokens))
     uri = use_store(options.tracking_uri).uri
     load(options.model)  # here too, because a replica that fails to load is started again and again
+    for name, value in _OF_A_LOCAL_RAY.items():
+        os.environ.setdefault(name, value)
     connect()
     port = options.port or free_port(options.host)
     serve.start(http_options={"host": options.host, "port": port})

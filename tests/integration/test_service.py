@@ -18,6 +18,10 @@ from gymspotter.fit import predict
 from gymspotter.store import read_tracks
 from gymspotter.windows import cut_segments
 from serve.run import ServeOptions, start, stop
+from tests.benchmark_modules import importable
+
+with importable():
+    from processes import family, title
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +48,14 @@ def test_a_served_answer_is_the_registered_model_s(client, demo_run):
     for (exercise, probability), row in zip(got, expected, strict=True):
         assert exercise == loaded.facts.classes[row.argmax()]
         assert probability == pytest.approx(row.max(), abs=1e-4)
+
+
+def test_a_replica_does_not_give_way_to_other_processes(client):
+    """Ray's workers have niceness 15 by default: beside a busy process a label would come minutes late."""
+    replicas = [pid for pid, _ in family(os.getpid()) if title(pid).startswith("ray::ServeReplica")]
+    assert len(replicas) >= 4
+    here = os.getpriority(os.PRIO_PROCESS, 0)
+    assert {os.getpriority(os.PRIO_PROCESS, pid) for pid in replicas} == {here}
 
 
 def test_a_video_is_answered_with_its_timeline(client, squat_video):
