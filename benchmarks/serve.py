@@ -89,6 +89,7 @@ def main() -> None:
         plot=given.plot or (None if given.quick else PLOT),
     )
     claims: list[Claim] = []
+    measured_now: list[str] = []
     with tempfile.TemporaryDirectory() as scratch, bench.stack:
         wanted = {"transformer": models.SQUAT}
         if "swaps" in given.only:
@@ -104,20 +105,21 @@ def main() -> None:
                 begin = time.perf_counter()
                 print(f"{name}:", flush=True)
                 claims += [replace(claim, claim=f"{name}: {claim.claim}") for claim in PIECES[name](bench)]
+                measured_now.append(name)
                 print(f"  {name} took {time.perf_counter() - begin:.0f} s", flush=True)
         finally:  # what was measured is not lost where a later piece fails
-            before = kept(given.json, given.only)
+            before = kept(given.json, measured_now)
             report("serve", claims, Options(quick=given.quick, json=given.json), packages=PACKAGES)
             if given.json:
                 put_back(given.json, before)
 
 
-def kept(file: Path | None, run_now: Sequence[str]) -> list[dict[str, Any]]:
-    """The claims in a file that are of pieces which are not run now."""
+def kept(file: Path | None, measured_now: Sequence[str]) -> list[dict[str, Any]]:
+    """The claims in a file that are of pieces which were not measured now."""
     if file is None or not file.exists():
         return []
     claims = json.loads(file.read_text(encoding="utf-8"))["claims"]
-    return [claim for claim in claims if claim["claim"].split(":")[0] not in run_now]
+    return [claim for claim in claims if claim["claim"].split(":")[0] not in measured_now]
 
 
 def put_back(file: Path, claims: list[dict[str, Any]]) -> None:

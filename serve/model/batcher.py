@@ -2,7 +2,9 @@
 
 While one forward pass runs, what comes in waits, and as much of it as fits goes into the next one: a pass over 16
 segments takes far less than 16 passes over one. A call that comes when nothing runs is run at once. Only where several
-callers crowd does the next pass wait a little for company, for about as long as the last one took.
+callers crowd does the next pass wait a little for company, for about as long as the last one took. Where enough waits
+for a pass that costs no more a segment than a fuller one, it is lined up behind the one that runs, so that the thread
+does not stand still until the event loop has handed out its answers.
 
 Shapes: S segments, T frames, J joints, C = 3 coordinates, K classes.
 """
@@ -14,7 +16,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +30,7 @@ from serve.model.champion import Loaded
 
 _CROWD = 4  # callers in the last pass and waiting, from which on the next pass waits for company
 _ENOUGH = 16  # segments; from here on a fuller pass costs as much a segment
+_AT_ONCE = 3  # passes: one that runs and those lined up
 _PASSES = 2.0  # how long to wait for company, in times of the last pass
 _LONGEST_WAIT = 0.05  # seconds of that, at most
 _OVERLOADED_SECONDS = 1.0  # that what waits will take, or has waited for
@@ -72,6 +75,10 @@ class _Call:
     def left(self) -> int:
         return len(self.poses) - self.taken
 
+    @property
+    def complete(self) -> bool:
+        return sum(len(part[0]) for part in self.rows) == len(self.poses)
+
 
 @dataclass(eq=False)
 class _Pass:
@@ -86,11 +93,13 @@ class _Pass:
         parts = [call.poses[first:last] for call, first, last in self.shares]
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
-    def rows(self) -> tuple[Floats, Rows]:
-        """Run it, in a thread."""
+    def run(self) -> tuple[Floats, Rows, float]:
+        """The poses, their rows, and the seconds that they took; in a thread."""
+        began = time.monotonic()
         poses = self.poses
         logits = self.model.logits(poses)
-        return poses, (softmax(logits).astype(np.float32), unknown(logits).astype(np.float32))
+        rows = softmax(logits).astype(np.float32), unknown(logits).astype(np.float32)
+        return poses, rows, time.monotonic() - began
 
 
 Watcher = Callable[[Floats, Answers], None]
@@ -106,7 +115,7 @@ class Batcher:
         self._last_wait = 0.0
         self._seconds_each = 0.0  # that a segment takes, of late
         self._unknown_share: float | None = None
-        self._working: asyncio.Task[None] | None = None
+        self._working: set[asyncio.Task[None]] = set()
         self._company: asyncio.Event | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="forward")
         self._watchers: list[Watcher] = []
@@ -119,7 +128,7 @@ class Batcher:
     @property
     def idle(self) -> bool:
         """Whether nothing waits and nothing runs."""
-        return self._working is None
+        return not self._working
 
     @property
     def overloaded(self) -> bool:
@@ -154,42 +163,53 @@ class Batcher:
         call = _Call(poses=poses_STJC, answered=loop.create_future(), since=time.monotonic())
         self._waiting.append(call)
         self._depth += call.left
-        if self._working is None:
-            self._working = loop.create_task(self._work())
-        elif self._company is not None and self._depth >= _ENOUGH:
-            self._company.set()
+        if self._company is not None:
+            if self._depth >= _ENOUGH:
+                self._company.set()
+        elif not self._working or (len(self._working) < _AT_ONCE and self._depth >= _ENOUGH):
+            task = loop.create_task(self._work())
+            self._working.add(task)
+            task.add_done_callback(
+                self._working.discard
+            )  # one that is cancelled before it begins does not do so itself
         return await call.answered
 
     def close(self) -> None:
         """Run nothing more; what waits is cancelled."""
-        if self._working is not None:
-            self._working.cancel()
+        for task in self._working:
+            task.cancel()
         self._thread.shutdown(wait=False, cancel_futures=True)
 
     async def _work(self) -> None:
-        """Pass after pass until nothing waits."""
-        loop = asyncio.get_running_loop()
-        now: _Pass | None = None
+        """Pass after pass: the only one at work until nothing waits, another beside it while enough does."""
+        me: Any = asyncio.current_task()
         try:
-            while (now := self._next()) is not None:
-                began = time.monotonic()
-                try:
-                    poses, rows = await loop.run_in_executor(self._thread, now.rows)
-                except Exception as error:
-                    self._fail(now, error)
-                    continue
-                seconds = time.monotonic() - began
-                self._hand_out(now, rows)
-                self._measure(now, poses, rows, seconds)
-                await self._gather(len(now.shares), seconds)
+            while self._depth >= _ENOUGH or self._working == {me}:
+                if (now := self._next()) is None:
+                    break
+                await self._see_through(now)
         finally:
-            self._working = None
-            stranded = [*self._waiting, *([call for call, *_ in now.shares] if now else [])]
-            self._waiting.clear()
-            self._depth = 0
-            for call in stranded:  # there are some only where the loop ends before its calls
-                if not call.answered.done():
+            self._working.discard(me)
+            if not self._working:
+                for call in self._waiting:  # there are some only where the loop ends before its calls
                     call.answered.cancel()
+                self._waiting.clear()
+                self._depth = 0
+
+    async def _see_through(self, now: _Pass) -> None:
+        """Run a pass, hand out what it says, and wait for what had better go into the next."""
+        try:
+            poses, rows, seconds = await asyncio.get_running_loop().run_in_executor(self._thread, now.run)
+        except Exception as error:
+            self._fail(now, error)
+            return
+        except asyncio.CancelledError:
+            for call, *_ in now.shares:
+                call.answered.cancel()
+            raise
+        self._hand_out(now, rows)
+        self._measure(now, poses, rows, seconds)
+        await self._gather(len(now.shares), seconds)
 
     def _next(self) -> _Pass | None:
         """What goes into the next pass: calls in their order, of those of one model; None if nothing waits.
@@ -226,7 +246,7 @@ class Batcher:
     def _hand_out(self, done: _Pass, rows: Rows) -> None:
         for (call, *_), part in zip(done.shares, _split(done, rows), strict=True):
             call.rows.append(part)
-            if not call.left and not call.answered.done():
+            if call.complete and not call.answered.done():
                 call.answered.set_result(_answers(done.model, _joined(call.rows)))
 
     def _fail(self, failed: _Pass, error: Exception) -> None:
@@ -252,7 +272,7 @@ class Batcher:
     async def _gather(self, callers: int, seconds: float) -> None:
         """Before the next pass: let those who were just answered run, and where callers crowd, wait for company."""
         await asyncio.sleep(0)
-        if not self._waiting or self._depth >= _ENOUGH or callers + len(self._waiting) < _CROWD:
+        if not 0 < self._depth < _ENOUGH or callers + len(self._waiting) < _CROWD or len(self._working) > 1:
             return
         self._company = asyncio.Event()
         with suppress(TimeoutError):

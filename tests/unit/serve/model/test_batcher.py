@@ -114,6 +114,64 @@ def test_no_pass_is_larger_than_allowed_and_a_long_call_lets_others_in():
     assert order == ["short", "long"]
 
 
+def test_full_passes_are_lined_up_behind_the_one_that_runs():
+    model = Model(held=True)
+
+    async def ask():
+        batcher = Batcher(model, Recorded(), max_batch=64)
+        tasks = [asyncio.create_task(batcher.classify(numbered(0)))]
+        await begun(model)
+        waits = []
+        for many in (15, 25, 20, 20):
+            tasks += [asyncio.create_task(batcher.classify(numbered(k))) for k in range(many)]
+            await asyncio.sleep(0.01)
+            waits.append(batcher.depth)
+        model.gate.set()
+        answers = await asyncio.gather(*tasks)
+        assert [int(row.probabilities_SK.argmax()) for row in answers[-20:]] == list(range(20))
+        assert batcher.idle
+        return waits
+
+    assert asyncio.run(ask()) == [15, 0, 0, 20]  # too few, two passes, and no more than those
+    assert model.sizes == [1, 40, 20, 20]
+
+
+def test_a_call_that_two_passes_share_is_answered_after_the_second():
+    model = Model(held=True)
+
+    async def ask():
+        batcher = Batcher(model, Recorded(), max_batch=16)
+        long = asyncio.create_task(batcher.classify(numbered(*range(20))))
+        await begun(model)
+        others = [asyncio.create_task(batcher.classify(numbered(k))) for k in range(12)]
+        await asyncio.sleep(0.01)
+        assert batcher.depth == 0
+        model.gate.set()
+        answers, *_ = await asyncio.gather(long, *others)
+        return answers.probabilities_SK.argmax(axis=1).tolist()
+
+    assert asyncio.run(ask()) == list(range(20))
+    assert model.sizes == [16, 16]
+
+
+def test_a_loop_that_ends_with_passes_lined_up_leaves_the_batcher_usable():
+    model = Model(held=True)
+    batcher = Batcher(model, Recorded())
+
+    async def leave():
+        tasks = [asyncio.create_task(batcher.classify(numbered(0)))]
+        await begun(model)
+        tasks += [asyncio.create_task(batcher.classify(numbered(k))) for k in range(40)]
+        await asyncio.sleep(0.01)
+        tasks += [asyncio.create_task(batcher.classify(numbered(k))) for k in range(5)]
+        await asyncio.sleep(0)
+
+    asyncio.run(leave())
+    model.gate.set()
+    assert (batcher.idle, batcher.depth) == (True, 0)
+    assert asyncio.run(batcher.classify(numbered(7))).probabilities_SK.argmax() == 7
+
+
 def test_a_call_of_several_passes_is_of_one_version_though_the_model_is_swapped():
     old, new = Model("1", held=True), Model("2")
 
