@@ -30,13 +30,13 @@ from serve.access.tokens import Tokens
 from serve.estimators import LivePoses, Skeletons, Work, ask_pose, ask_skeletons
 from serve.http.api import build_api
 from serve.http.problems import BusyError
-from serve.http.videos import Skeletonised
 from serve.metrics import Metrics
 from serve.model.batcher import Answers, Batcher
 from serve.model.champion import Champion, Loaded
 from serve.model.drifting import Drifting
 from serve.model.shadow import Shadow
 from serve.settings import AppSettings
+from serve.skeletons import Skeletonised
 from serve.streams.endpoint import add_streams
 from serve.streams.keeper import Keeper, RemoteKeeper
 from serve.streams.sessions import Sessions

@@ -20,8 +20,8 @@ from gymspotter.pose import load_estimator
 from gymspotter.pose.live import Athlete, LivePose, check_stepping, step
 from serve.http.problems import BusyError
 from serve.http.progress import in_thread
-from serve.http.videos import UPLOAD, Skeletonised, skeletonise
 from serve.settings import AppSettings
+from serve.skeletons import UPLOAD, Skeletonised, skeletonise
 from serve.streams.pictures import decode_jpeg
 
 Work = tuple[Athlete, LivePose]

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from gymspotter.aliases import CHALLENGER, CHAMPION
+from gymspotter.names import CHALLENGER, CHAMPION
 
 
 class AppSettings(BaseModel):

@@ -1,6 +1,7 @@
 """What answers the HTTP API in tests: a real classifier and a real estimator in this process, without Ray or MLflow."""
 
 import asyncio
+from contextlib import aclosing
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +15,7 @@ from gymspotter.pose import Poses, load_estimator
 from gymspotter.registry import ModelFacts
 from gymspotter.unknown import unknown
 from serve.http.progress import in_thread
-from serve.http.videos import skeletonise
+from serve.skeletons import skeletonise
 
 FACTS = ModelFacts(model="transformer", classes=list(EXERCISES), frames=60, grid_fps=5.0)
 
@@ -80,10 +81,12 @@ class LocalBackend:
 
     async def skeletons(self, video, name):
         fps = self.current.facts.grid_fps
-        async with self.one_at_a_time:
-            async for step in in_thread(
-                lambda tell: skeletonise(video, name, self.estimator, fps=fps, max_seconds=60.0, tell=tell)
-            ):
+
+        def work(tell):
+            return skeletonise(video, name, self.estimator, fps=fps, max_seconds=60.0, tell=tell)
+
+        async with self.one_at_a_time, aclosing(in_thread(work)) as steps:
+            async for step in steps:
                 yield step
 
 

@@ -17,10 +17,9 @@ import mlflow
 from mlflow.exceptions import MlflowException
 
 from gymspotter.errors import InputError
+from gymspotter.names import CHAMPION, MODEL_NAME
 from gymspotter.tracking import shown
 
-MODEL_NAME = "gymspotter"
-CHAMPION, CHALLENGER = "champion", "challenger"
 _MOVE = "move."
 _ABSENT = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE", "NOT_FOUND"}
 

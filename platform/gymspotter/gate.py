@@ -14,13 +14,13 @@ import numpy as np
 import torch
 
 from gymspotter import registry
-from gymspotter.aliases import MODEL_NAME
 from gymspotter.assessment import Assessment, assess
 from gymspotter.calibration import logits
 from gymspotter.compare import Comparison, compare
 from gymspotter.errors import InputError
 from gymspotter.fit import class_indices
 from gymspotter.labels import EXERCISES
+from gymspotter.names import MODEL_NAME
 from gymspotter.policy import Policy, Traits, Verdict, judge
 from gymspotter.registry import ModelFacts, Registered
 from gymspotter.skeleton import CANONICAL

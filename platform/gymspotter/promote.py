@@ -17,18 +17,10 @@ import mlflow
 import tyro
 
 from gymspotter import aliases, registry
-from gymspotter.aliases import (
-    CHALLENGER,
-    CHAMPION,
-    MODEL_NAME,
-    Move,
-    history,
-    move_champion,
-    one_back,
-    version_at,
-)
+from gymspotter.aliases import Move, history, move_champion, one_back, version_at
 from gymspotter.errors import InputError
 from gymspotter.gate import Evidence, gather, refuse_unfit
+from gymspotter.names import CHALLENGER, CHAMPION, MODEL_NAME
 from gymspotter.policy import Policy, read_policy
 from gymspotter.promote_page import gate_page
 from gymspotter.store import read_tracks

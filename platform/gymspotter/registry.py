@@ -25,11 +25,12 @@ from mlflow.models.signature import ModelSignature
 from mlflow.types import Schema, TensorSpec
 from numpy.typing import NDArray
 
-from gymspotter.aliases import CHALLENGER, CHAMPION, MODEL_NAME, champion, move_champion, version_at
+from gymspotter.aliases import champion, move_champion, version_at
 from gymspotter.calibration import logits
 from gymspotter.errors import InputError
 from gymspotter.golden import golden_answers
 from gymspotter.models import Classifier
+from gymspotter.names import CHALLENGER, CHAMPION, MODEL_NAME
 from gymspotter.skeleton import CANONICAL
 from gymspotter.tracking import reason, shown
 from gymspotter.windows import Segments

@@ -41,10 +41,11 @@ from serve.http.schemas import (
     body_schema,
 )
 from serve.http.segments import Answers, classify_response, to_poses
-from serve.http.videos import UPLOAD, Skeletonised, answer_video, save_video, skeletonise
+from serve.http.videos import answer_video, save_video
 from serve.settings import AppSettings
+from serve.skeletons import UPLOAD
 
-__all__ = ["UPLOAD", "Answers", "Backend", "BusyError", "Skeletonised", "build_api", "skeletonise"]
+__all__ = ["Answers", "Backend", "BusyError", "build_api"]
 
 _log = logging.getLogger(__name__)
 # A larger body is read in a thread, so that other requests go on meanwhile. An array is read much faster than text: up

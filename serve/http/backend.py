@@ -8,7 +8,7 @@ from gymspotter.registry import ModelFacts
 from gymspotter.skeleton import Floats
 from serve.http.problems import NotReadyError
 from serve.http.segments import Answers
-from serve.http.videos import Skeletonised
+from serve.skeletons import Skeletonised
 
 
 class Current(Protocol):

@@ -4,9 +4,8 @@ Shapes: S segments, K classes.
 """
 
 import shutil
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import aclosing, suppress
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
@@ -14,109 +13,27 @@ import anyio
 import numpy as np
 from anyio import to_thread
 from fastapi import Request
-from numpy.typing import NDArray
 from python_multipart.exceptions import FormParserError
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 
-from gymspotter.catalog import Entry
 from gymspotter.classify import LabelledSegment, label
-from gymspotter.decoder import Decoder
-from gymspotter.errors import InputError, NoPersonError
-from gymspotter.pose import Estimator, Frame
+from gymspotter.errors import InputError
 from gymspotter.sets import find_sets
 from gymspotter.skeleton import CANONICAL
-from gymspotter.spans import plan_spans, track_span
 from gymspotter.storage import name as name_of
-from gymspotter.tracks import Track
-from gymspotter.video import frames_at, grid_times, probe
 from gymspotter.windows import MIN_FRAMES, Segments, cut_segments
 from serve.http.bodies import read_json_object
 from serve.http.segments import Answers, best
 from serve.http.uris import allowed_place, fetch
+from serve.skeletons import UPLOAD, Skeletonised
 
-# Videos are always saved under this name: a client's could leave the folder, or tell FFmpeg to open other files.
-UPLOAD = "upload"
 _TOP = 3
 _UNREADABLE_FORM = (
     "the body cannot be read as multipart/form-data: send the video as the field file, as "
     "`curl -F file=@clip.mp4` does."
 )
 _NO_FILE = "file is not an uploaded file: send it with a file name, as `curl -F file=@clip.mp4` does."
-
-
-@dataclass(frozen=True, kw_only=True)
-class Skeletonised:
-    """The tracks of a video, whose spans without a person have none, and the whole video: seconds, frames sampled, and
-    the size of its pictures in pixels, as they are shown.
-    """
-
-    tracks: list[Track]
-    seconds: float
-    frames: int
-    width: int
-    height: int
-
-
-def skeletonise(
-    video: Path,
-    name: str,
-    estimator: Estimator,
-    *,
-    fps: float,
-    max_seconds: float = float("inf"),
-    tell: Callable[[float], None] = lambda share: None,
-    decoder: Decoder | None = None,
-) -> Skeletonised:
-    """The tracks of an upload (a file called `UPLOAD`), sampled ``fps`` times a second.
-
-    Args:
-        video: the file.
-        name: what the client calls it, for sentences.
-        estimator: whose frames they are to be; used by one thread at a time.
-        fps: the model's grid.
-        max_seconds: a longer video is refused before anything is decoded.
-        tell: called at every frame with the share 0..1 that is done; what it raises ends the work.
-        decoder: reads the video in a process of its own, which may crash; without it it is read in this one.
-
-    Raises:
-        InputError: it cannot be used, is too long or shows nobody; the sentence calls it ``name``.
-    """
-    try:
-        info = decoder.probe(str(video)) if decoder else probe(video)
-        seconds = info.seconds
-        if seconds > max_seconds:
-            raise InputError(
-                f"file {UPLOAD!r} is {_short(seconds)} s long: send at most {max_seconds:g} s, or use "
-                "`gymspotter extract`."
-            )
-        frames = len(grid_times(0.0, seconds, fps))
-        done = 0
-
-        def decode(uri: str, times: NDArray[np.float64]) -> Iterator[Frame]:
-            nonlocal done
-            for frame in (decoder.frames_at if decoder else frames_at)(uri, times):
-                tell(done / max(frames, 1))
-                done += 1
-                yield frame
-
-        tell(0.0)
-        tracks = []
-        for span in plan_spans(Entry(uri=str(video)), UPLOAD, seconds, fps=fps):
-            with suppress(NoPersonError):  # of one span; the next may show somebody
-                tracks.append(track_span(span, estimator, decode))
-        if not tracks:
-            raise NoPersonError(
-                f"no person was seen in any of the {frames} frames sampled from file {UPLOAD!r}: show one athlete "
-                "whole, from the front or the side."
-            )
-    except InputError as error:
-        raise InputError(str(error).replace(repr(UPLOAD), repr(name))) from error
-    return Skeletonised(tracks=tracks, seconds=seconds, frames=frames, width=info.width, height=info.height)
-
-
-def _short(seconds: float) -> str:
-    return f"{seconds:.1f}".removesuffix(".0")
 
 
 async def save_video(request: Request, media_type: str, folder: Path, *, uris: Sequence[str], limit: int) -> str:

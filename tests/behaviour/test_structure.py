@@ -43,6 +43,15 @@ def test_the_core_imports_without_ray_and_mlflow():
     assert done.returncode == 0, done.stderr
 
 
+def test_replicas_that_run_no_model_load_neither_torch_nor_mlflow():
+    code = (
+        "import sys; sys.modules.update(torch=None, mlflow=None, sklearn=None, matplotlib=None);"
+        "import serve.estimators, serve.streams.keeper"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+
+
 def test_platform_is_a_source_root_and_not_a_package():
     assert not (ROOT / "platform" / "__init__.py").exists()
     code = "import platform, sys; assert platform.python_version(); import gymspotter"

@@ -10,7 +10,7 @@ from fastapi.testclient import TestClient
 from gymspotter.errors import NoPersonError
 from gymspotter.pose import Poses
 from gymspotter.spans import plan_spans, track_span
-from serve.http import videos
+from serve import skeletons
 from serve.http.api import build_api
 from serve.http.schemas import VideoResponse
 from serve.settings import AppSettings
@@ -62,8 +62,8 @@ def test_spans_without_a_person_are_frames_without_one(client, squat_video, monk
             raise NoPersonError("nobody.")
         return track_span(span, estimator, decode)
 
-    monkeypatch.setattr(videos, "plan_spans", partial(plan_spans, span_seconds=3.0))
-    monkeypatch.setattr(videos, "track_span", in_the_second_span)
+    monkeypatch.setattr(skeletons, "plan_spans", partial(plan_spans, span_seconds=3.0))
+    monkeypatch.setattr(skeletons, "track_span", in_the_second_span)
     poses = ask(client, squat_video).json()["poses"]
     assert [frame is not None for frame in poses["image_xy"]] == [False] * 17 + [True] * 13
     assert poses["times"][-1] == pytest.approx(5.8)

@@ -17,11 +17,11 @@ from gymspotter.decoder import Decoder
 from gymspotter.errors import InputError, NoPersonError
 from gymspotter.spans import plan_spans, track_span
 from gymspotter.storage import join, write_whole
-from serve.http import videos
+from serve import skeletons
 from serve.http.api import build_api
 from serve.http.schemas import VideoResponse
-from serve.http.videos import skeletonise
 from serve.settings import AppSettings
+from serve.skeletons import skeletonise
 from tests.conftest import write_clip
 from tests.local_backend import FACTS, Loaded, LocalBackend, QuickEstimator, refusal, sentence
 
@@ -166,8 +166,8 @@ def test_a_span_without_a_person_counts_as_unseen(client, squat_video, monkeypat
             raise NoPersonError("nobody.")
         return track_span(span, estimator, decode)
 
-    monkeypatch.setattr(videos, "plan_spans", partial(plan_spans, span_seconds=3.0))
-    monkeypatch.setattr(videos, "track_span", in_the_first_span)
+    monkeypatch.setattr(skeletons, "plan_spans", partial(plan_spans, span_seconds=3.0))
+    monkeypatch.setattr(skeletons, "track_span", in_the_first_span)
     answer = upload(client, squat_video.read_bytes()).json()
     assert answer["seconds"] == pytest.approx(6.0)
     assert 0.4 < answer["person_seen"] <= 0.5
@@ -175,7 +175,7 @@ def test_a_span_without_a_person_counts_as_unseen(client, squat_video, monkeypat
 
 
 def test_a_video_that_is_too_long_is_refused_before_it_is_planned(backend, squat_video, monkeypatch):
-    monkeypatch.setattr(videos, "plan_spans", None)
+    monkeypatch.setattr(skeletons, "plan_spans", None)
     with pytest.raises(InputError, match=r"file 'upload' is 6 s long: send at most 5 s"):
         skeletonise(squat_video, "upload", backend.estimator, fps=5.0, max_seconds=5.0)
 
