@@ -6,8 +6,9 @@ import mlflow
 import pytest
 
 from gymspotter import registry
-from gymspotter.aliases import CHALLENGER, CHAMPION, history, version_at
+from gymspotter.aliases import history, version_at
 from gymspotter.labelled import is_held_out
+from gymspotter.names import CHALLENGER, CHAMPION
 from gymspotter.pipeline import STAGES, PipelineOptions, pipeline
 from gymspotter.store import read_index
 from gymspotter.synth.generate import Item, SynthOptions, make_video

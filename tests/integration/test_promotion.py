@@ -10,12 +10,13 @@ import pytest
 import torch
 
 from gymspotter import registry
-from gymspotter.aliases import CHAMPION, MODEL_NAME, history, version_at
+from gymspotter.aliases import history, version_at
 from gymspotter.cli import main
 from gymspotter.errors import InputError
 from gymspotter.labels import EXERCISES
 from gymspotter.loop import FitConfig
 from gymspotter.models import MODELS, build
+from gymspotter.names import CHAMPION, MODEL_NAME
 from gymspotter.promote import REFUSED, HistoryOptions, PromoteOptions, RollbackOptions, promote, rollback, show_history
 from gymspotter.skeleton import CANONICAL
 from gymspotter.store import read_tracks, write_tracks
