@@ -3,7 +3,7 @@
 While one forward pass runs, what comes in waits, and as much of it as fits goes into the next one: a pass over 16
 segments takes far less than 16 passes over one. A call that comes when nothing runs is run at once. Only where several
 callers crowd does the next pass wait a little for company, for about as long as the last one took. Where enough waits
-for a pass that costs no more a segment than a fuller one, it is lined up behind the one that runs, so that the thread
+for a pass that costs no more a segment than a fuller one, it is lined up behind those before it, so that the thread
 does not stand still until the event loop has handed out its answers.
 
 Shapes: S segments, T frames, J joints, C = 3 coordinates, K classes.
@@ -169,9 +169,8 @@ class Batcher:
         elif not self._working or (len(self._working) < _AT_ONCE and self._depth >= _ENOUGH):
             task = loop.create_task(self._work())
             self._working.add(task)
-            task.add_done_callback(
-                self._working.discard
-            )  # one that is cancelled before it begins does not do so itself
+            # One that is cancelled before it begins does not do so itself.
+            task.add_done_callback(self._working.discard)
         return await call.answered
 
     def close(self) -> None:
@@ -275,9 +274,11 @@ class Batcher:
         if not 0 < self._depth < _ENOUGH or callers + len(self._waiting) < _CROWD or len(self._working) > 1:
             return
         self._company = asyncio.Event()
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._company.wait(), min(_PASSES * seconds, _LONGEST_WAIT))
-        self._company = None
+        try:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._company.wait(), min(_PASSES * seconds, _LONGEST_WAIT))
+        finally:
+            self._company = None
 
 
 def _split(done: _Pass, rows: Rows) -> Iterator[Rows]:

@@ -172,6 +172,24 @@ def test_a_loop_that_ends_with_passes_lined_up_leaves_the_batcher_usable():
     assert asyncio.run(batcher.classify(numbered(7))).probabilities_SK.argmax() == 7
 
 
+def test_a_loop_that_ends_while_a_pass_waits_for_company_leaves_the_batcher_usable():
+    model = Model(held=True)
+    batcher = Batcher(model, Recorded())
+
+    async def leave():
+        tasks = [asyncio.create_task(batcher.classify(numbered(0)))]
+        await begun(model)
+        tasks += [asyncio.create_task(batcher.classify(numbered(k))) for k in range(3)]
+        await asyncio.sleep(0.1)
+        model.gate.set()
+        while batcher._company is None:
+            await asyncio.sleep(0)
+
+    asyncio.run(leave())
+    answers = asyncio.run(asyncio.wait_for(batcher.classify(numbered(7)), 30))
+    assert answers.probabilities_SK.argmax() == 7
+
+
 def test_a_call_of_several_passes_is_of_one_version_though_the_model_is_swapped():
     old, new = Model("1", held=True), Model("2")
 

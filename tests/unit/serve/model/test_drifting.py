@@ -63,6 +63,17 @@ def test_what_was_seen_is_held_against_the_next_models_reference_at_once():
     drifting.close()
 
 
+def test_the_gauges_follow_another_model_without_waiting_for_their_time():
+    drifting = Drifting(recorded := Recorded(), window=20, every=3600)
+    drifting.see(some_poses(20), answered(KNOWN))
+    drifting._ended.wait(2.5)
+    assert recorded.gauges["gymspotter_drift", ("torso",)] < 1
+    drifting.see(some_poses(1), answered(replace(FACTS, reference=Reference.of(3 * some_poses(200)).as_dict()), "2"))
+    drifting._ended.wait(2.5)
+    assert recorded.gauges["gymspotter_drift", ("torso",)] > 1
+    drifting.close()
+
+
 def test_the_thread_sets_the_gauges():
     recorded = Recorded()
     drifting = Drifting(recorded, window=20, every=0.02)
